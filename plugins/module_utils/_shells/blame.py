@@ -12,6 +12,7 @@ import typing as t
 
 from .._core.provenance import Source
 from .._host.command import SYSTEM_PATH, Completed, run
+from .._host.path_names import is_below
 from . import fish_blame
 from .fish_blame import command_lines
 from .scripts import (
@@ -95,18 +96,25 @@ def find_sshd_error(timeout: float) -> str:
 
 def find_printing_line(start_up: Startup, output: str, timeout: float) -> Source | None:
     """Return the line of a startup that prints ``output``; None if it is unknown."""
-    named = parse_place(output, start_up.account.home)
-    if named and not _READONLY.search(output):
+    named = _place_in(output, start_up)
+    # A file of the host is not the place to correct if the user's own line prints its name.
+    if named and is_below(named.file or "", start_up.account.home) and not _READONLY.search(output):
         return named
     places = (_printing_line(part, output, timeout) for part in start_up.parts)
     return next(filter(None, places), named)
+
+
+def _place_in(message: str, start_up: Startup) -> Source | None:
+    """Return the place in a message that a startup prints, if it may read that file."""
+    place = parse_place(message, start_up.account.home)
+    return place if place and start_up.may_read(place.file or "") else None
 
 
 def _printing_line(part: Startup, output: str, timeout: float) -> Source | None:
     completed = _trace_startup(part, timeout)
     if completed is None:
         return fish_blame.find_only_line(output, part.account, timeout)
-    steps = _steps(completed)
+    steps = _steps(completed, part)
     fixed = _readonly_line(output, steps)
     if fixed:
         return fixed
@@ -114,7 +122,7 @@ def _printing_line(part: Startup, output: str, timeout: float) -> Source | None:
         if output in (line.rstrip("\r") for line in step.printed.splitlines()):
             return step.source
     # The trace may be by another shell than the user's, with other error messages.
-    places = (parse_place(line, part.account.home) for step in steps for line in step.printed.splitlines())
+    places = (_place_in(line, part) for step in steps for line in step.printed.splitlines())
     return next(filter(None, places), None)
 
 
@@ -129,7 +137,7 @@ def _slowest_line(part: Startup, timeout: float) -> tuple[float, Source | None] 
     if part.shell == "fish":
         return fish_blame.find_slowest_line(part, timeout)
     completed = _trace_startup(part, timeout)
-    steps = _steps(completed)
+    steps = _steps(completed, part)
     if not completed or not steps:
         return None
     return max((seconds, source) for source, seconds in _spent(steps, completed).items())
@@ -140,7 +148,8 @@ def _spent(steps: t.Sequence[_Step], completed: Completed) -> dict[Source, float
     ends = [*(step.began for step in steps[1:]), steps[0].began + completed.seconds]
     spent: dict[Source, float] = {}
     for step, end in zip(steps, ends):
-        spent[step.source] = spent.get(step.source, 0.0) + end - step.began
+        source = step.source._replace(by=None)
+        spent[source] = spent.get(source, 0.0) + end - step.began
     return spent
 
 
@@ -162,9 +171,9 @@ def _last_line(start_up: Startup, timeout: float, *, hangs: bool = False) -> Sou
     completed = _trace_startup(start_up, timeout)
     if hangs and (completed is None or completed.returncode is not None):
         return None
-    steps = _steps(completed)
+    steps = _steps(completed, start_up)
     errors = (line for step in steps for line in step.printed.splitlines() if _BROKEN.search(line))
-    broken = next(filter(None, (parse_place(line, start_up.account.home) for line in errors)), None)
+    broken = next(filter(None, (_place_in(line, start_up) for line in errors)), None)
     broken = broken or (_readonly_line(steps[-1].printed, steps) if steps else None)
     if broken or not completed or FINISHED in completed.stdout:
         return broken
@@ -195,7 +204,7 @@ def find_process_left(start_up: Startup, timeout: float) -> tuple[str, Source | 
         return fish_blame.find_process_left(shell, command, timeout)
     completed = _trace_startup(shell, timeout, f"{FINISH}\n{command}")
     left = command_lines(completed.stdout.rpartition(FINISHED)[2]) if completed else []
-    for step in reversed(_steps(completed)):
+    for step in reversed(_steps(completed, shell)):
         words = _words(step.command)
         if any(words[-len(process) :] == process for process in left):
             return " ".join(words), step.source
@@ -224,7 +233,7 @@ def find_unparseable_line(start_up: Startup, problem: str, timeout: float) -> So
 
 def _hangs(steps: t.Sequence[_Step], completed: Completed) -> bool:
     """Return whether one line took most of the time, or the startup loops: on a busy host all lines are slow."""
-    last = steps[-1].source
+    last = steps[-1].source._replace(by=None)
     if _OWN.match(last.file or ""):
         return False
     return len(steps) > _ROUND or 2 * _spent(steps, completed)[last] > completed.seconds
@@ -249,12 +258,18 @@ def _file_being_opened(completed: Completed) -> Source | None:
         return None  # Its name goes on in the next line, or was cut off.
 
 
-def _steps(completed: Completed | None) -> list[_Step]:
-    return [
-        _Step(float(began.replace(",", ".") or 0), Source("file", file, int(line)), command, printed)
-        for began, file, line, command, printed in (_traced(completed) if completed else ())
-        if file.startswith("/") and not file.endswith("logout")
-    ]
+def _steps(completed: Completed | None, start_up: Startup) -> list[_Step]:
+    """Return the traced commands in files; those of other files than startup files are at the line before them."""
+    steps: list[_Step] = []
+    known: Source | None = None
+    for began, file, line, command, printed in _traced(completed) if completed else ():
+        if not file.startswith("/") or file.endswith("logout"):
+            continue
+        source = Source("file", file, int(line))
+        known = source if start_up.may_read(file) else known and known._replace(by=str(source))
+        if known:
+            steps.append(_Step(float(began.replace(",", ".") or 0), known, command, printed))
+    return steps
 
 
 def _traced(completed: Completed) -> list[tuple[str, ...]]:

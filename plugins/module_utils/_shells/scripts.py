@@ -227,7 +227,7 @@ zmodload zsh/parameter
 exec {__go_out}>&2
 typeset -A __go_old __go_whole
 __go_names=(NAMES)
-__go_file= __go_line=0 __go_by= __go_depth=0 __go_values= __go_stack=() __go_callers=()
+__go_file= __go_line=0 __go_by= __go_depth=0 __go_values= __go_replaced= __go_stack=() __go_callers=()
 __go_note() { print -rN -u $__go_out -- $'\1'"$1" "$2" "$__go_file" $__go_line $__go_depth $3 "$__go_by" }
 __go_place() {
   __go_file=${1%:*} __go_line=${1##*:}
@@ -260,8 +260,11 @@ __go_look() {
   [[ "VALUES" == "$__go_values" ]] || __go_changed $(($#funcstack - 1))
   # Without debugbeforecmd, as sh is emulated, the trap runs after the command.
   [[ -n ${ZSH_DEBUG_CMD+x} ]] || return 0
-  ((! $+functions[emulate])) || unfunction emulate
-  [[ $ZSH_DEBUG_CMD != (|*\ )emulate\ (|-R\ )(sh|ksh|csh)\ -c\ * ]] || functions[emulate]=$__go_emulate
+  __go_replaced=
+  if [[ $ZSH_DEBUG_CMD == (|*\ )emulate\ (|-R\ )(sh|ksh|csh)\ -c\ * ]]; then
+    [[ $ZSH_DEBUG_CMD == (|*\ )builtin\ emulate\ * ]] && __go_replaced=builtin || __go_replaced=emulate
+    functions[$__go_replaced]='[[ $1 != emulate ]] || shift; '$__go_emulate
+  fi
   integer __go_frame=1
   while [[ ${funcstack[__go_frame + 1]-} == '(eval)' || ${funcfiletrace[__go_frame]-} == (:|/proc/|/dev/)* ]]; do
     __go_frame+=1
@@ -285,7 +288,9 @@ __go_look() {
 # globalexport, because declare -x would set a local variable in a function.
 __go_emulate='builtin emulate "${@:1:# - 2}" -o debugbeforecmd -o evallineno -o globalexport "${@: -2}"'
 __go_changed 0
-trap '__go_look || builtin setopt errexit; builtin setopt debugbeforecmd evallineno' DEBUG
+# __go_look comes last: it may replace builtin itself for one command.
+trap '[[ -z $__go_replaced ]] || unfunction $__go_replaced
+builtin setopt debugbeforecmd evallineno; __go_look || builtin setopt errexit' DEBUG
 trap() { [[ ${@[-1]} == DEBUG ]] || builtin trap "$@" }
 __go_etc=/etc
 [[ ! -d /etc/zsh ]] || __go_etc=/etc/zsh

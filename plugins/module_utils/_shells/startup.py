@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import tempfile
 import typing as t
 
 from .._host.accounts import Account
 from .._host.command import Completed, run_at_home, run_in_terminal
+from .._host.path_names import is_below
 from .._host.tempdirs import temporary_directory
 
 _PREFIX = "gopherops-startup-"
@@ -19,6 +21,11 @@ _PREFIX = "gopherops-startup-"
 _OF_SESSIONS = dict.fromkeys(("TMUX_TMPDIR", "SCREENDIR", "ZELLIJ_SOCKET_DIR"), "/proc")
 # Directories that fish creates if they are missing, by the variable with their parent.
 _OF_FISH = {"XDG_DATA_HOME": ".local/share/fish", "XDG_CONFIG_HOME": ".config/fish"}
+# The startup files of the host.
+_OF_HOST = re.compile(
+    r"/etc/(?:profile|profile\.d/.*|bashrc|bash\.bashrc|bash/.*|zsh/.*|z(?:shenv|profile|shrc|login)|fish/.*|ssh/sshrc"
+    r"|gopherops/.*)|/usr/(?:local/)?share/fish/.*"
+)
 
 
 class Startup(t.NamedTuple):
@@ -55,6 +62,14 @@ class Startup(t.NamedTuple):
     def unread(self) -> list[str]:
         """The options with which bash reads no startup files by itself."""
         return ["--noprofile" if "-l" in self.options else "--norc", *self.options]
+
+    def may_read(self, path: str) -> bool:
+        """Return whether a file is the user's, or a startup file of the host.
+
+        The output of a startup can name any other file, which is then not the place to correct.
+        """
+        path = os.path.normpath(path)
+        return is_below(path, self.account.home) or path in self.files or _OF_HOST.fullmatch(path) is not None
 
     def run(
         self,

@@ -237,7 +237,7 @@ def test_a_failed_probe_is_traced_to_its_line(fake_host: t.Any, monkeypatch: pyt
         name = "login"
 
         def probe(self, account: t.Any, _declaration: t.Any, _timeout: float) -> Probe:
-            return Probe(None, "sh ended with 3 before the command ran: x")
+            return Probe(None, "sh ended with 3 before the command ran: /etc/sudoers: line 1: invented")
 
         def start_up(self, account: Account, timeout: float) -> Startup:
             return LoginContext().start_up(account, timeout)

@@ -10,7 +10,7 @@ import shutil
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import ssh_terminal
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import ssh
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.ssh_terminal import (
     SshTerminalContext,
 )
@@ -39,7 +39,7 @@ def account(tmp_path: pathlib.Path, request: pytest.FixtureRequest, monkeypatch:
     shell = shutil.which(request.param)
     if not shell:
         pytest.skip(f"this machine has no {request.param}")
-    monkeypatch.setattr(ssh_terminal, "variables_over_ssh", lambda _account, _timeout: [GIVEN])
+    monkeypatch.setattr(ssh, "variables_over_ssh", lambda _account, _timeout: [GIVEN])
     return find_account(getpass.getuser())._replace(home=str(tmp_path), shell=shell)
 
 

@@ -25,6 +25,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._shells import
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells.blame import parse_place
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells.startup import Startup
 
+from tests.support.directories import public_directory
+
 SHELLS = {"bash": ".bashrc", "sh": ".profile", "dash": ".profile", "zsh": ".zshrc"}
 CONTEXT = {"bash": BashContext(), "sh": LoginContext(), "dash": LoginContext(), "zsh": ZshContext()}
 
@@ -70,6 +72,28 @@ def test_a_startup_that_forges_a_trace_is_traced_all_the_same(start_up: t.Any, t
     shell, file = start_up(f"printf '{forged}'\necho hello\nsleep 0.3\n")
     assert blame.find_printing_line(shell, "hello", 10) == Source("file", file, 2)
     assert blame.find_slowest_line(shell, 10) == Source("file", file, 3)
+
+
+INVENTED = ["/etc/sudoers: line 1: syntax error", "/etc/profile: line 1: bad", "/etc/profile.d/../passwd:1: bad"]
+
+
+@pytest.mark.parametrize("text", INVENTED)
+def test_a_place_that_the_output_invents_is_not_the_place_to_correct(start_up: t.Any, text: str) -> None:
+    shell, file = start_up(f"A=1\necho '{text}'\nexit 3\n")
+    assert blame.find_printing_line(shell, text, 5) == Source("file", file, 2)
+    assert blame.find_last_line(shell, 5) == Source("file", file, 3)
+
+
+def test_a_file_that_no_startup_reads_is_not_named(start_up: t.Any) -> None:
+    shell, _file = start_up("A=1\n")
+    assert blame.find_printing_line(shell, INVENTED[0], 5) is None
+
+
+def test_a_file_that_is_no_startup_file_is_named_as_the_place_behind_the_line_that_reads_it(start_up: t.Any) -> None:
+    with public_directory() as directory:
+        (directory / "env").write_text("A=1\necho hello\n")
+        shell, file = start_up(f"B=1\n. {directory}/env\n")
+        assert blame.find_printing_line(shell, "hello", 10) == Source("file", file, 2, f"{directory}/env:2")
 
 
 @pytest.mark.parametrize("case", PRINTING)

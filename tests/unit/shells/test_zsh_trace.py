@@ -119,6 +119,8 @@ def test_a_sourced_file_is_named(tmp_path):
 
 EMULATIONS = {
     "as distributions do": "emulate sh -c 'source {file}'",
+    "past a function": "builtin emulate sh -c 'source {file}'",
+    "past a function with options": "[[ -r {file} ]] && builtin emulate -R sh -c '. {file}'",
     "in a function": "f() {{ emulate ksh -c 'source {file}' }}; f",
     "by a condition": "[[ -r {file} ]] && emulate -R sh -c '. {file}'",
     "in a file": "emulate sh; . {file}; emulate zsh",

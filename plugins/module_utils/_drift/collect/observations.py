@@ -17,6 +17,7 @@ from ..._core.go_variables import PERSISTENT_VARIABLES
 from ..._core.provenance import Assignment, Source
 from ..._environment.contexts import KINDS
 from ..._environment.contexts.base import Context, ContextKind, Probe
+from ..._environment.contexts.editor_files import EditorContext
 from ..._environment.contexts.goenv import GoEnvContext
 from ..._environment.declaration import Declaration, UserEnvironment
 from ..._environment.go_command import NEEDS_C_COMPILER, executables, go_env, without_traces
@@ -156,13 +157,16 @@ def _denied(observation: Observation, timeout: float) -> Observation | None:
 
 def _stopping(observation: Observation, timeout: float) -> Source | None:
     """Return the line at which a startup stops, or the place that the problem names."""
-    at = blame.parse_place(observation.problem, observation.user.account.home)
-    start_up = None if at else observation.context.start_up(observation.user.account, timeout)
-    if start_up is None:
+    account, context = observation.user.account, observation.context
+    at, start_up = blame.parse_place(observation.problem, account.home), context.start_up(account, timeout)
+    editor_files = [place.file.path for place in context.editor_places()] if isinstance(context, EditorContext) else []
+    if start_up is None or (at and (at.file in editor_files or start_up.may_read(at.file or ""))):
         return at
     if observation.failure == "ended early":
         at = blame.find_unparseable_line(start_up, observation.problem, timeout)
-    return at or blame.find_last_line(start_up, min(timeout, _PATIENCE))
+        if at:
+            return at
+    return blame.find_last_line(start_up, min(timeout, _PATIENCE))
 
 
 class _Pair(t.NamedTuple):

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import abc
 import functools
 import glob
 import os
@@ -62,7 +63,25 @@ PermitRootLogin prohibit-password
 """
 
 
-class SshContext(SingleContext):
+class LoginOverSsh(SingleContext):
+    """A shell that starts with the variables of PAM and sshd."""
+
+    @abc.abstractmethod
+    def start_up_with(self, account: Account, environment: t.Mapping[str, str]) -> Startup:
+        """Return how the shell starts up in this environment."""
+
+    def start_up(self, account: Account, timeout: float) -> Startup:
+        return self._start_up(account, variables_over_ssh(account, timeout))
+
+    def assignments(self, account: Account, timeout: float) -> list[Assignment]:
+        variables = variables_over_ssh(account, timeout)
+        return variables + trace_startup(self._start_up(account, variables), timeout)
+
+    def _start_up(self, account: Account, variables: t.Sequence[Assignment]) -> Startup:
+        return self.start_up_with(account, environment_over_ssh(account, variables))
+
+
+class SshContext(LoginOverSsh):
     """A real ssh client against a real sshd, joined by a pipe: no port is opened, no user's file is touched."""
 
     name = "ssh"
@@ -84,19 +103,11 @@ class SshContext(SingleContext):
         query = ShellQuery()
         return probe_over_ssh(account, query.command, query, timeout)
 
-    def start_up(self, account: Account, timeout: float) -> Startup:
-        return _start_up(account, variables_over_ssh(account, timeout))
-
-    def assignments(self, account: Account, timeout: float) -> list[Assignment]:
-        variables = variables_over_ssh(account, timeout)
-        return variables + trace_startup(_start_up(account, variables), timeout)
-
-
-def _start_up(account: Account, variables: t.Sequence[Assignment]) -> Startup:
-    # A bash that is compiled so by its distribution reads bashrc files for a command over ssh too.
-    files = bashrc_files(account) if os.path.basename(account.shell) == "bash" else []
-    before = [os.path.join(account.home, ".ssh/rc"), "/etc/ssh/sshrc"]
-    return Startup(account, [], environment_over_ssh(account, variables), files, before=before)
+    def start_up_with(self, account: Account, environment: t.Mapping[str, str]) -> Startup:
+        # A bash that is compiled so by its distribution reads bashrc files for a command over ssh too.
+        files = bashrc_files(account) if os.path.basename(account.shell) == "bash" else []
+        before = [os.path.join(account.home, ".ssh/rc"), "/etc/ssh/sshrc"]
+        return Startup(account, [], environment, files, before=before)
 
 
 def probe_over_ssh(account: Account, command: str, query: ShellQuery, timeout: float) -> Probe:

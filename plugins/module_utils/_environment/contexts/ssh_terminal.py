@@ -7,15 +7,14 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ..._core.provenance import Assignment
 from ..._host.accounts import Account, can_log_in
 from ..._host.managed_files import ManagedFile
 from ..._shells.startup import Startup
 from .. import sshd_config
 from ..declaration import Declaration
 from .login import interactive_login
-from .shell import ShellContext, login_kinds, trace_startup
-from .ssh import environment_over_ssh, variables_over_ssh
+from .shell import ShellContext, login_kinds
+from .ssh import LoginOverSsh
 
 # Startup files distinguish a login over ssh by these. The terminal is that of the process.
 _CONNECTION = {
@@ -25,7 +24,7 @@ _CONNECTION = {
 }
 
 
-class SshTerminalContext(ShellContext):
+class SshTerminalContext(LoginOverSsh, ShellContext):
     """The user's own shell, started in a terminal as sshd does.
 
     No session of sshd is opened, because the one of ``ssh`` shows what that gives.
@@ -44,13 +43,5 @@ class SshTerminalContext(ShellContext):
     def fed_by(self, account: Account) -> t.Sequence[str]:
         return ["ssh", *login_kinds(account)]
 
-    def start_up(self, account: Account, timeout: float) -> Startup:
-        return _start_up(account, variables_over_ssh(account, timeout))
-
-    def assignments(self, account: Account, timeout: float) -> list[Assignment]:
-        variables = variables_over_ssh(account, timeout)
-        return variables + trace_startup(_start_up(account, variables), timeout)
-
-
-def _start_up(account: Account, variables: t.Sequence[Assignment]) -> Startup:
-    return interactive_login(account, {**environment_over_ssh(account, variables), **_CONNECTION}, prompts=True)
+    def start_up_with(self, account: Account, environment: t.Mapping[str, str]) -> Startup:
+        return interactive_login(account, {**environment, **_CONNECTION}, prompts=True)
