@@ -32,7 +32,7 @@ class ActionModule(DevserverAction):
 
     def _run(self) -> Result:
         result = self._module(prepare=not self._task.check_mode)
-        identifier = result.pop("unconfirmed", "")
+        identifier, suspect = result.pop("unconfirmed", ""), result.pop("suspect", "")
         if not identifier:
             return result
         limit = int(self._task.args.get("rollback_after", _ROLLBACK_AFTER))
@@ -40,7 +40,8 @@ class ActionModule(DevserverAction):
         problem = self._call_over_new_connection(limit, confirm=identifier)
         if not problem:
             return result
-        remedy = "correct the files of the host that conflict with the new ones (diff: true shows these), and run again"
+        files = suspect or "the files of the host that conflict with the new ones (diff: true shows these)"
+        remedy = f"correct {files}, and run again"
         if self._call(limit, roll_back=identifier):
             # The old connection is of no use without become.
             time.sleep(max(0.0, restored_at - time.monotonic()))

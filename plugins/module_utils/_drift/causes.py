@@ -61,13 +61,13 @@ def _cause_of(finding: Finding, unusable: t.Iterable[tuple[str, str]]) -> tuple[
 
 def _rank(finding: Finding) -> tuple[t.Any, ...]:
     root = finding.rule.id in (_SHARED_UID, *_UNUSABLE_FILES)
-    return (not root, _SEVERITIES.index(finding.rule.severity))
+    return (not root, _SEVERITIES.index(finding.rule.severity), finding.user != "")
 
 
 def _merged(group: t.Sequence[Finding], users: t.Collection[str]) -> Finding:
     first = group[0]
     affected = first.users or list(dict.fromkeys(finding.user for finding in group if finding.user))
-    if len(affected) < 2 or first.users:
+    if len(affected) < 2 or first.users or not first.user:
         return dataclasses.replace(first, follows=tuple(group[1:]))
     everybody = set(affected) == set(users)
     alike = [finding for finding in group if (finding.rule, finding.variable) == (first.rule, first.variable)]

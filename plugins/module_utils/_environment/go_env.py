@@ -15,6 +15,7 @@ from .._core.result import Outcome
 from .._host.user_access import call_as
 from .access import RECORD, AccessGuard, confirm, guarded, is_unconfirmed, roll_back
 from .apply import apply, remove
+from .contexts.pam import describe_host_path, host_path
 from .contexts.vscode_server import settings_record
 from .declaration import ARGUMENT_SPEC as DECLARATION
 from .declaration import Declaration, UserEnvironment, declaration_from
@@ -56,8 +57,15 @@ def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
     with guarded(params["rollback_after"] if request.prepare and not check else 0) as guard:
         outcome = (_remove if params["state"] == "absent" else _converge)(params, guard, check=check)
     if guard.identifier:
-        outcome.result["unconfirmed"] = guard.identifier
+        outcome.result.update(unconfirmed=guard.identifier, suspect=_suspect())
     return outcome
+
+
+def _suspect() -> str:
+    """Return the line of the host that new connections may fail by, with the reason; empty for none."""
+    path = host_path()
+    problem = describe_host_path(path)
+    return f"{path.source} ({problem})" if path and problem else ""
 
 
 def _converge(params: t.Mapping[str, t.Any], guard: AccessGuard, *, check: bool) -> Outcome:

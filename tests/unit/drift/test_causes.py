@@ -57,6 +57,26 @@ def test_a_line_that_concerns_several_users_is_one_finding_of_the_host(users: li
     assert merged.remedy.variables == shared
 
 
+@pytest.mark.parametrize("entry", ["~/bin", "bin", ""])
+def test_an_entry_of_the_path_of_the_host_is_one_finding_of_the_host(fake_host: t.Any, entry: str) -> None:
+    line = Assignment("PATH", f"{entry}:/usr/bin", Source("file", "/etc/environment", 4))
+    path = f"{':'.join(fake_host.declaration.users[0].path)}:{entry}:/usr/bin"
+    rendered = Assignment("PATH", path, Source("file", "/etc/gopherops/users/a.sh", 2))
+    (user,) = fake_host.declaration.users
+    other = dataclasses.replace(user, account=user.account._replace(name="b"))
+    both = dataclasses.replace(fake_host.declaration, users=[user, other])
+    observations = [
+        fake_host(context, environment={"PATH": path}, set_by=[rendered], user=user)
+        for user in both.users
+        for context in ("login", "cron")
+    ]
+    found = fake_host.findings(*observations, declaration=both, host_path=line)
+    of_path = [one for one in found if one.variable == "PATH"]
+    (merged,) = by_cause(of_path, [user.account.name for user in both.users])
+    assert (merged.rule.id, merged.user, merged.source) == ("GD110" if entry else "GD107", "", line.source)
+    assert {finding.rule.id for finding in merged.follows} == {"GD107"}
+
+
 def test_each_user_keeps_an_own_value_in_the_remedy_of_a_shared_line() -> None:
     (merged,) = by_cause([finding(user=user, remedy=declared(user, user)) for user in ("a", "b")], ["a", "b"])
     assert merged.remedy.variables == {

@@ -9,6 +9,7 @@ import os
 import pathlib
 import subprocess
 import time
+import types
 import typing as t
 
 import pytest
@@ -17,6 +18,7 @@ from ansible.plugins.loader import connection_loader
 from ansible_collections.gopherops.devserver.plugins.action import go_env as action
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment import access, apply, go_env
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import pam
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import ContextKind
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import (
@@ -168,6 +170,40 @@ def test_other_connections_are_opened_again() -> None:
     with action._new_connection(plugin):
         assert not plugin._connected
         assert plugin.exec_command("echo hello")[1] == b"hello\n"
+
+
+class LockedOut(action.ActionModule):
+    """The action on a host to which no new connection can be made."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._task = types.SimpleNamespace(args={}, check_mode=False, timeout=0)
+
+    def _module(self, **request: t.Any) -> dict[str, t.Any]:
+        return self._host.run(**request)
+
+    def _call_over_new_connection(self, limit: int, **request: str) -> str:
+        return "sudo: not found" if "confirm" in request else self._call(limit, **request)
+
+
+@pytest.mark.parametrize(
+    ("line", "action"),
+    [
+        ('PATH="$PATH:/usr/bin"', "{file}:2 (PAM does not expand $PATH in the PATH of /etc/environment)"),
+        ("PATH=/usr/bin:/bin", "the files of the host that conflict with the new ones (diff: true shows these)"),
+    ],
+)
+def test_the_remedy_of_a_rollback_names_the_line_of_the_host(
+    host: Host, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, line: str, action: str
+) -> None:
+    file = tmp_path / "environment"
+    file.write_text(f"A=1\n{line}\n")
+    monkeypatch.setattr(pam, "ENVIRONMENT", str(file))
+    result = LockedOut(host)._run()
+    assert result["failed"]
+    assert not host.changed
+    assert f"To fix this: correct {action.format(file=file)}, and run again." in result["msg"]
+    assert "suspect" not in result
 
 
 def test_a_proof_that_hangs_ends() -> None:

@@ -8,9 +8,9 @@ import collections
 import typing as t
 
 from ..._core.go_variables import nearest_go_variable
-from ..._core.provenance import SET_ENVIRONMENT, Source, is_default
+from ..._core.provenance import SET_ENVIRONMENT, Assignment, Source, is_default
 from ..._core.redaction import masked_by_name
-from ..._environment.contexts.pam import is_usable
+from ..._environment.contexts.pam import describe_host_path
 from ..cells import Cell, follows, plain_path, same_value
 from ..finding import Finding, Remedy, Rule, convert_line_endings, of_file, propose_value, shortened
 from ..snapshot import PROVISION_AGAIN, Row, Snapshot, of_cell, once_per_user
@@ -149,7 +149,7 @@ def evaluate(snapshot: Snapshot) -> t.Iterator[Finding]:
             place = (cell.user, cell.context, cell.workspace, cell.variable)
             if _plainly_differs(cell) and not row.is_outdated(cell.variable) and place not in reported:
                 yield _differs(snapshot, row, cell)
-    yield from once_per_user(finding for row in snapshot.rows for finding in _relative_path(row))
+    yield from once_per_user(finding for row in snapshot.rows for finding in _relative_path(row, snapshot.host_path))
     yield from _conflicts(snapshot, {(finding.user, finding.variable) for finding in debug})
     yield from _carriage_returns(snapshot, {file.path for file in snapshot.settings_files})
     yield from _settings_files(snapshot)
@@ -167,16 +167,10 @@ def _sudo_path(snapshot: Snapshot) -> t.Iterator[Finding]:
 
 
 def _host_path(snapshot: Snapshot) -> t.Iterator[Finding]:
-    if snapshot.host_path is None:
-        return
-    entries = snapshot.host_path.value.rstrip("\r").split(":")
-    unusable = [entry for entry in entries if entry and not is_usable(entry)]
-    expanded = f"PAM does not expand {', '.join(unusable)} in the PATH of /etc/environment" if unusable else ""
-    lacking = "" if "/usr/bin" in entries else "it lacks /usr/bin" if unusable else "PATH lacks /usr/bin"
-    if expanded or lacking:
-        cause = "; ".join(filter(None, (expanded, lacking)))
-        remedy = Remedy(f"write absolute directories, including /usr/bin and /bin, at {snapshot.host_path.source}")
-        yield Finding(HOST_PATH, cause, remedy, variable="PATH", source=snapshot.host_path.source)
+    path, cause = snapshot.host_path, describe_host_path(snapshot.host_path)
+    if path and cause:
+        remedy = Remedy(f"write absolute directories, including /usr/bin and /bin, at {path.source}")
+        yield Finding(HOST_PATH, shortened(cause), remedy, variable="PATH", source=path.source)
 
 
 def _plainly_differs(cell: Cell) -> bool:
@@ -231,7 +225,7 @@ def _conflicts(snapshot: Snapshot, reported: t.Container[tuple[str, str]]) -> t.
         yield Finding(CONTEXTS_DISAGREE, values, remedy, user=user, variable=variable, source=rarest.source)
 
 
-def _relative_path(row: Row) -> t.Iterator[Finding]:
+def _relative_path(row: Row, host_path: Assignment | None) -> t.Iterator[Finding]:
     path = row.cells.get("PATH")
     entries = (path.actual or "").split(":") if path and path.actual else []
     wrong = next((entry for entry in entries if not entry.startswith("/")), None)
@@ -241,6 +235,8 @@ def _relative_path(row: Row) -> t.Iterator[Finding]:
             item for item in row.observation.assignments if item.name == "PATH" and not set("$@~") & set(item.value)
         )
         source = next((item.source for item in written if wrong in item.value.split(":")), row.source("PATH"))
+        # Files that are read later show the entry too.
+        source = host_path.source if host_path and wrong in host_path.value.split(":") else source
         entry = "an empty entry" if wrong == "" else repr(wrong)
         cause = f"PATH has {entry} as entry {entries.index(wrong) + 1}, from {source}; expected absolute paths"
         yield row.finding(

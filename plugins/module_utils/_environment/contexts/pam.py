@@ -53,6 +53,7 @@ _VARIABLE = re.compile(r"\s*(?:export\s+)?(?P<name>[A-Za-z_]\w*)=(?P<value>.*)")
 _LIMITS = "/etc/security/limits"
 # A session with fewer starts no unit.
 _FEW_PROCESSES = r"[0-9]|[1-4][0-9]"
+_TO_EXPAND = re.compile("[$`~]")
 # Without these a user has no commands at all.
 _REQUIRED = frozenset(("/usr/bin", "/bin"))
 
@@ -124,6 +125,22 @@ def host_path() -> Assignment | None:
     """Return the last line of /etc/environment that sets PATH, which is the one in force; None without one."""
     lines = [item for item in _environment_file(ENVIRONMENT) if item.name == "PATH"]
     return lines[-1] if lines else None
+
+
+def describe_host_path(path: Assignment | None) -> str:
+    """Return what is wrong with the PATH of /etc/environment; empty for nothing."""
+    if path is None:
+        return ""
+    entries = path.value.rstrip("\r").split(":")
+    wrong = [entry for entry in entries if entry and not is_usable(entry)]
+    unexpanded = [entry for entry in wrong if _TO_EXPAND.search(entry)]
+    relative = [repr(entry) for entry in wrong if entry not in unexpanded]
+    problems = [
+        f"PAM does not expand {', '.join(unexpanded)} in the PATH of /etc/environment" if unexpanded else "",
+        f"PATH contains {', '.join(relative)}, which is relative to the current directory" if relative else "",
+        "" if "/usr/bin" in entries else "it lacks /usr/bin" if wrong else "PATH lacks /usr/bin",
+    ]
+    return "; ".join(filter(None, problems))
 
 
 def is_usable(entry: str) -> bool:
