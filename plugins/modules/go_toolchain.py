@@ -49,6 +49,17 @@ options:
     description: The base URL of a module proxy that serves C(golang.org/toolchain).
     type: str
     default: ""
+  checksum_database:
+    description:
+      - A checksum database of Go modules, such as V(sum.golang.org), that verifies modules of O(goproxy) whose
+        hash is neither in the manifest nor in O(checksums). Of another database also the key, as in Go's variable
+        E(GOSUMDB). Empty means none.
+      - The database is read through O(goproxy), and directly if the proxy does not carry it. C(go) verifies its
+        signature and its proof that it contains the module, so the host needs an installed Go, or one with a known
+        digest in O(versions).
+      - Only exact versions such as V(1.28.1) can be verified without a known digest.
+    type: str
+    default: ""
   state:
     description:
       - V(absent) removes all versions that this module has installed and that are not in use, with their links. What
@@ -105,6 +116,14 @@ EXAMPLES = r"""
     checksums:
       1.28.1:
         linux-amd64: "{{ go_1_28_1_sha256 }}"
+  become: true
+
+- name: Install such a release by the checksum database
+  gopherops.devserver.go_toolchain:
+    versions: [1.22.12, 1.28.1]
+    default: 1.28.1
+    goproxy: https://goproxy.example.com
+    checksum_database: sum.golang.org
   become: true
 """
 

@@ -13,9 +13,11 @@ from .._core.redaction import redacted
 from .._host import symlinks
 from .._host.destinations import GO_PROGRAM, GO_TREE
 from .._host.files import Changes, remove, sync_filesystem
+from .checksum_database import Verifier
 from .filelist import Differences, digest_of, dump
 from .in_use import await_exit, find_processes
 from .platform import Platform
+from .releases import DATABASE
 from .request import VARIABLES, ExpectedToolchains, ToolchainRequest, resolve_request, unusable
 from .sources import Offer, Release, check_directories, list_offers, obtain, unpack
 from .staging import note_leftovers
@@ -85,7 +87,7 @@ def _apply(request: ToolchainRequest, expected: ExpectedToolchains, store: Toolc
         plan = _plan(request, expected, store)
         for leftover in plan.leftovers:
             remove(leftover)
-        installed = _install(plan.missing, store, request.timeout)
+        installed = _install(request, plan.missing, store)
         for link in plan.links:
             link.make()
         for record in plan.obsolete:
@@ -132,6 +134,8 @@ def _plan(request: ToolchainRequest, expected: ExpectedToolchains, store: Toolch
     for release, offers in missing.items():
         store.check_place(release.version)
         check_directories(release, offers, expected.bases)
+    if missing and all(map(_needs_verifier, missing.values())):
+        _reject_missing_verifier(missing, store)
     unlisted = [record for record in store.records() if record.version not in expected.requested]
     leftovers = store.leftovers()
     for record in unlisted:
@@ -189,27 +193,46 @@ def _describe_tree(tree: str, altered: Differences | None) -> str:
     return "not a complete Go of this version\n" if os.path.lexists(tree) else ""
 
 
+def _needs_verifier(offers: t.Sequence[Offer]) -> bool:
+    """Return whether only the checksum database verifies the offers."""
+    return all(offer.digest == DATABASE for offer in offers)
+
+
+def _reject_missing_verifier(missing: t.Iterable[Release], store: ToolchainStore) -> None:
+    release = next(iter(missing))
+    if not store.newest_go(release.platform):
+        raise DevserverError(
+            f"there is no go on this host to verify Go {release.version} by the checksum database",
+            expected="an installed Go, or one with a pin that the same run installs",
+            remedy="add a version that the collection knows to devserver_go_versions (versions), or declare the digest"
+            f" of {release.version} in devserver_toolchain_checksums (checksums)",
+        )
+
+
 def _install(
-    missing: t.Mapping[Release, list[Offer]], store: ToolchainStore, timeout: float
+    request: ToolchainRequest, missing: t.Mapping[Release, list[Offer]], store: ToolchainStore
 ) -> dict[str, InstallRecord]:
     """Fetch and verify everything that is missing before the first toolchain is moved to its place."""
     if not missing:
         return {}
     with store.stage() as stage:
-        ready = []
-        for release, candidates in missing.items():
+        ready: list[Staged] = []
+        # Those with a pin first: they can verify the others.
+        for release, candidates in sorted(missing.items(), key=lambda item: _needs_verifier(item[1])):
             directory = os.path.join(stage, release.version)
             os.mkdir(directory)
-            ready.append(_stage(release, candidates, directory, timeout))
+            go = os.path.join(ready[0].tree, "bin/go") if ready else store.newest_go(release.platform)
+            verifier = Verifier(go, request.checksum_database, request.timeout)
+            ready.append(_stage(release, candidates, directory, verifier))
         sync_filesystem(stage)
         for staged in ready:
             store.put(staged)
     return {staged.record.version: staged.record for staged in ready}
 
 
-def _stage(release: Release, candidates: t.Sequence[Offer], directory: str, timeout: float) -> Staged:
+def _stage(release: Release, candidates: t.Sequence[Offer], directory: str, verifier: Verifier) -> Staged:
     archive, tree = os.path.join(directory, "archive"), os.path.join(directory, "tree")
-    offer, size = obtain(release, candidates, archive, timeout=timeout)
+    offer, size = obtain(release, candidates, archive, timeout=verifier.timeout, verifier=verifier)
     os.mkdir(tree)
     text = dump(unpack(release, offer, archive, tree))
     os.unlink(archive)

@@ -11,9 +11,10 @@ import typing as t
 from .._core.errors import DevserverError
 from .._host.destinations import check_own_directory, check_path, check_shared_directory
 from .._host.path_names import is_below
+from .checksum_database import check_database
 from .fetch import check_timeout
 from .platform import Platform
-from .releases import load_pins, resolve_versions
+from .releases import add_database, load_pins, resolve_versions
 from .requirements import version_key
 from .sources import Release, validate_bases
 
@@ -30,9 +31,9 @@ class ToolchainRequest:
     """What the user declares: versions as requested, where they go, and where they may come from.
 
     ``default`` is None for the first of the versions. ``bases`` gives each source its location, empty for none.
-    ``timeout`` is the seconds a server may stay silent. ``exclusive`` removes what was installed here, is not among
-    the versions and is not in use, ``absent`` only these versions of it; ``verify`` compares every file of installed
-    trees and replaces one that was edited.
+    ``timeout`` is the seconds a server may stay silent. ``checksum_database`` verifies what has no pin. ``exclusive``
+    removes what was installed here, is not among the versions and is not in use, ``absent`` only these versions of it;
+    ``verify`` compares every file of installed trees and replaces one that was edited.
     """
 
     versions: t.Sequence[str]
@@ -44,6 +45,7 @@ class ToolchainRequest:
     bases: t.Mapping[str, str]
     checksums: t.Mapping[str, t.Any]
     timeout: float
+    checksum_database: str = ""
     exclusive: bool = False
     absent: t.Collection[str] = ()
     verify: bool = False
@@ -74,7 +76,11 @@ def resolve_request(request: ToolchainRequest, platform: Platform) -> ExpectedTo
             expected="at least one source, such as official",
             remedy="add a source, or remove toolchain_sources to have its default",
         )
+    bases = validate_bases(request.bases)
+    check_database(request.checksum_database, bases["goproxy"])
     known = load_pins(platform.archive, request.checksums)
+    if request.checksum_database:
+        known = add_database(known, request.versions)
     requested, default = resolve_versions(request.versions, request.default, known, platform.archive)
     expected = [Release(version, platform, known[version]) for version in requested]
     links = dict(request.version_link(version) for version in requested)
@@ -87,7 +93,7 @@ def resolve_request(request: ToolchainRequest, platform: Platform) -> ExpectedTo
             expected="a path outside devserver_bin_dir, such as /usr/local/go",
             remedy="correct devserver_goroot (link) or devserver_bin_dir (bin_dir)",
         )
-    return ExpectedToolchains(requested, expected, validate_bases(request.bases), default, links)
+    return ExpectedToolchains(requested, expected, bases, default, links)
 
 
 def _check_paths(request: ToolchainRequest) -> None:

@@ -11,11 +11,12 @@ import typing as t
 from .._core.errors import DevserverError
 from .._core.redaction import redacted
 from .archive import unpack_tar, unpack_zip
+from .checksum_database import Verifier
 from .dirhash import h1_of_zip
 from .fetch import Unreachable, fetch
 from .filelist import Files
 from .platform import Platform
-from .releases import Pin
+from .releases import DATABASE, Pin
 
 KINDS = ("bundle", "archive", "mirror", "official", "goproxy")
 # The location of these is a directory on the managed host; that of the others is a URL.
@@ -42,7 +43,7 @@ class Release(t.NamedTuple):
 
 
 class Offer(t.NamedTuple):
-    """One file that a source may have, and its expected digest, as ``sha256:<hex>`` or ``h1:<base64>``."""
+    """One file that a source may have, and its expected digest: ``sha256:<hex>``, ``h1:<base64>`` or DATABASE."""
 
     source: str
     location: str
@@ -51,7 +52,7 @@ class Offer(t.NamedTuple):
     @property
     def is_module(self) -> bool:
         """Whether it is a toolchain module rather than an archive."""
-        return self.digest.startswith("h1:")
+        return not self.digest.startswith("sha256:")
 
 
 def validate_bases(bases: t.Mapping[str, str]) -> dict[str, str]:
@@ -123,8 +124,8 @@ def check_directories(release: Release, offers: t.Sequence[Offer], bases: t.Mapp
 def _offers_of(source: str, base: str, release: Release) -> t.Iterator[Offer]:
     if source != "goproxy" and release.pin.sha256:
         yield Offer(source, f"{base}/{release.archive_name}", f"sha256:{release.pin.sha256}")
-    if source in _LOCAL_KINDS and release.pin.h1:
-        yield Offer(source, f"{base}/{release.module_name}", release.pin.h1)
+    if source in _LOCAL_KINDS and release.pin.h1 not in (None, DATABASE):
+        yield Offer(source, f"{base}/{release.module_name}", str(release.pin.h1))
     if source == "goproxy" and release.pin.h1:
         yield Offer(source, f"{base}/golang.org/toolchain/@v/{release.module_name}", release.pin.h1)
 
@@ -135,15 +136,26 @@ def _obstacle(source: str, base: str) -> str:
     return f"{source} has no {'h1' if source == 'goproxy' else 'SHA-256'} to verify its file"
 
 
-def obtain(release: Release, candidates: t.Sequence[Offer], destination: str, *, timeout: float) -> tuple[Offer, int]:
+def obtain(
+    release: Release,
+    candidates: t.Sequence[Offer],
+    destination: str,
+    *,
+    timeout: float,
+    verifier: Verifier | None = None,
+) -> tuple[Offer, int]:
     """Fetch the first file that a source serves to ``destination`` and verify it; return its offer, and its bytes.
 
+    The ``verifier`` is for offers with the digest DATABASE.
     The next source is tried only if one is unreachable. Raises DevserverError for a wrong digest, and with the reason
     of every source if none serves.
     """
     reasons = []
     for offer in candidates:
         try:
+            if verifier and offer.digest == DATABASE:
+                offer = offer._replace(digest=verifier.download(offer.location, destination))
+                return offer, os.path.getsize(destination)
             copied = fetch(offer.location, destination, timeout=timeout)
         except Unreachable as error:
             reasons.append(f"{offer.source} ({redacted(offer.location)}): {error}")

@@ -78,6 +78,12 @@ class ToolchainStore:
             return None
         return record if find_fault(tree, version, platform) is None else None
 
+    def newest_go(self, platform: Platform) -> str:
+        """Return the path of the go of the newest toolchain that is complete; empty if there is none."""
+        versions = [record.version for record in self.records() if self.intact_record(record.version, platform)]
+        newest = max(versions, key=version_key, default="")
+        return os.path.join(self.path(newest), "bin/go") if newest else ""
+
     def check_place(self, version: str) -> None:
         """Raise DevserverError where something else than a toolchain would be replaced by this version."""
         tree = self.path(version)
