@@ -10,15 +10,23 @@ import typing as t
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Source
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect import editor_settings
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.editor_settings import with_test_file
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records.editor_settings import (
     EditorSettings,
     Setting,
 )
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records.observation import Observation
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules import editor
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Snapshot
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.vscode_go import SETTINGS as SETTINGS_KNOWN
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.vscode_go import TYPES
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.vscode_debug import (
+    VscodeDebugKind,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.vscode_server import (
+    VscodeServerContext,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import UserEnvironment
 
 PATH = "/h/settings.json"
@@ -258,3 +266,55 @@ def test_each_file_and_each_launch_configuration_has_findings_of_its_own(fake_ho
     ]
     found = list(editor.evaluate(Snapshot(fake_host.declaration, [], [], editor_files=files)))
     assert len({finding.result("h")["fingerprint"] for finding in found}) == len(found) == 6
+
+
+LAUNCH_FILE = """\
+{"configurations": [
+  {"type": "go", "request": "launch", "mode": "remote", "program": "${workspaceRoot}",
+   "remotePath": "${workspaceRoot}", "port": 40000, "host": "127.0.0.1", "useApiV1": false},
+  {"type": "go", "request": "attach",
+   "mode": "debug"},
+  {"type": "go", "request": "attach", "mode": "local", "processId": "42",
+   "dlvToolPath": "/x"},
+  {"type": "go", "request": "launch", "mode": "auto",
+   "linux": {
+     "mode": "remote",
+     "env": {"GOBIN": "/b",
+             "GOARM": 7},
+     "dlvToolPath": "/x"}},
+  {"type": "go", "request": "launch", "mode": "remote",
+   "linux": {"mode": "exec"}},
+  {"type": "go", "request": "launch", "mode": "local",
+   "linux": {"request": "attach"}},
+  {"type": "node", "request": "attach", "mode": "debug"}
+]}
+"""
+
+
+@pytest.mark.parametrize("name", ["launch.json", "mono.code-workspace"])
+def test_every_configuration_of_go_is_evaluated_as_it_is_on_linux(fake_host: t.Any, name: str) -> None:
+    file = fake_host.tmp / (".vscode/launch.json" if name == "launch.json" else name)
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(LAUNCH_FILE if name == "launch.json" else f'{{"launch":\n{LAUNCH_FILE}}}')
+    user = dataclasses.replace(fake_host.declaration.users[0], workspaces=[str(fake_host.tmp)])
+    server = VscodeServerContext()
+    contexts = VscodeDebugKind().contexts_of(user, [server])
+    files = editor_settings.files_of([user], [Observation(user, context, {}) for context in contexts])
+    found = [*editor.evaluate(Snapshot(fake_host.declaration, [], [], editor_files=files))]
+    first = 0 if name == "launch.json" else 1
+    assert sorted((one.source.line - first, one.rule.id, one.variable) for one in found if one.source) == [
+        (2, "GD806", "mode"),
+        (3, "GD802", "remotePath"),
+        (3, "GD806", "useApiV1"),
+        (5, "GD806", "mode"),
+        (7, "GD806", "dlvToolPath"),
+        (10, "GD806", "mode"),
+        (12, "GD807", "env.GOARM"),
+        (13, "GD806", "dlvToolPath"),
+    ]
+    remedies = {(one.source.line - first): one.remedy.text for one in found if one.variable == "mode" and one.source}
+    assert remedies == {
+        2: 'write "request": "attach"',
+        5: 'write "request": "launch"',
+        10: 'write "request": "attach"',
+    }

@@ -425,6 +425,15 @@ def test_the_debug_session_and_the_terminals(fake_host: t.Any) -> None:
     assert fake_host.ids(fake_host(), debug) == ["GD104"]
 
 
+def test_another_tree_of_a_debug_session_is_the_cause_of_its_defaults(fake_host: t.Any) -> None:
+    line = Assignment("GOROOT", "/other", Source("file", "/w/.vscode/launch.json", 7))
+    values = {"GOPROXY": "", "GOSUMDB": "", "GOROOT": "/other"}
+    debug = fake_host("bash", environment={"GOROOT": "/other"}, go_values=values, set_by=[line])
+    debug = dataclasses.replace(debug, context=Debug())
+    found = [(one.rule.id, one.source) for one in fake_host.findings(fake_host(), debug)]
+    assert found == [("GD204", line.source)]
+
+
 class Debug(BashContext):
     """A substitute for the context of debug sessions."""
 

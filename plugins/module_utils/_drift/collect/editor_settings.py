@@ -8,7 +8,16 @@ import os
 import typing as t
 
 from ..._core.provenance import Source
-from ..._environment.contexts.editor_files import EditorContext, EditorFile, encodable, filled, places_of
+from ..._environment.contexts.editor_files import (
+    EditorContext,
+    EditorFile,
+    EditorPlace,
+    encodable,
+    filled,
+    places_of,
+)
+from ..._environment.contexts.vscode_debug import attach_places
+from ..._environment.declaration import UserEnvironment
 from ..._jsonc.document import Key, Node
 from ..records.editor_settings import EditorSettings, Setting
 from ..records.observation import Observation
@@ -18,19 +27,47 @@ from .go_files import lines_of
 _DEEPEST = 500
 
 
-def files_of(observations: t.Sequence[Observation]) -> list[EditorSettings]:
-    """Return the files that contexts have read: settings, launch configurations and dev containers, once per user."""
+def files_of(users: t.Sequence[UserEnvironment], observations: t.Sequence[Observation]) -> list[EditorSettings]:
+    """Return the files that contexts have read: settings, launch configurations and dev containers, once per user.
+
+    The configurations of ``users`` that attach to a process are no contexts.
+    """
     files: dict[t.Any, EditorSettings] = {}
-    for observation in observations:
-        places = observation.context.editor_places() if isinstance(observation.context, EditorContext) else []
-        for kind, file, place in places:
-            key = (observation.user.account.name, file.path, place)
-            title = observation.workspace if kind == "launch" else ""
-            if key not in files:
-                files[key] = with_test_file(
-                    EditorSettings(observation.user, kind, _settings(file, place), title, _path(file))
-                )
+    for user, title, (kind, file, place) in (*_places_of_contexts(observations), *_places_of_attachments(users)):
+        key = (user.account.name, file.path, place)
+        if key not in files:
+            settings = [*_in_force(_settings(file, place))] if kind == "launch" else _settings(file, place)
+            title = title if kind == "launch" else ""
+            files[key] = with_test_file(EditorSettings(user, kind, settings, title, _path(file)))
     return list(files.values())
+
+
+def _places_of_contexts(
+    observations: t.Iterable[Observation],
+) -> t.Iterator[tuple[UserEnvironment, str, EditorPlace]]:
+    for observation in observations:
+        if isinstance(observation.context, EditorContext):
+            for place in observation.context.editor_places():
+                yield observation.user, observation.workspace, place
+
+
+def _places_of_attachments(users: t.Iterable[UserEnvironment]) -> t.Iterator[tuple[UserEnvironment, str, EditorPlace]]:
+    for user in users:
+        for place in attach_places(user):
+            yield user, f"{place.file.path} ({place.path[-1]})", place
+
+
+def _in_force(settings: t.Sequence[Setting]) -> t.Iterator[Setting]:
+    """Yield the attributes of a launch configuration; those in its part for Linux replace others."""
+    linux = next((setting for setting in settings if setting.name == "linux"), None)
+    if linux is None or not isinstance(linux.value, dict):
+        yield from settings
+        return
+    yield from (setting for setting in settings if setting.name not in linux.value and setting is not linux)
+    for name, value in linux.value.items():
+        beginning = f"{name}."
+        below = {key[len(beginning) :]: at for key, at in linux.inner.items() if key.startswith(beginning)}
+        yield Setting(name, value, linux.inner[name], below)
 
 
 def with_test_file(file: EditorSettings) -> EditorSettings:

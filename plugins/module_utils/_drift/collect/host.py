@@ -84,7 +84,7 @@ def collect(
     sudo_path = secure_path()
 
     def read(of: Declaration, observations: t.Sequence[Observation]) -> tuple[Snapshot, _Evaluated]:
-        files = editor_settings.files_of(observations)
+        files = editor_settings.files_of(of.users, observations)
         snapshot = Snapshot(
             of,
             observations,

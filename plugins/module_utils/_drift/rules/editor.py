@@ -82,7 +82,7 @@ LAUNCH_ATTRIBUTE = Rule(
     why="""\
 The known attributes of configurations of type `go` are those of the extension's versions 0.42 to 0.57, and VS Code's
 own. `dlv-dap` is a value of `debugAdapter`, not of `mode`. The request `launch` has the modes auto, debug, test, exec,
-replay and core, the request `attach` has local and remote.""",
+replay and core, the request `attach` has local and remote. Attributes in `linux` replace those of the same name.""",
     fix="Delete the attribute, or use the attribute or the value that the remedy names.",
     example="/home/alice/hello/.vscode/launch.json:8: dlvToolPath does not exist",
 )

@@ -261,9 +261,12 @@ def _disagreeing(snapshot: Snapshot) -> dict[tuple[str, str], list[Cell]]:
 
 
 def _has_other_defaults(row: Row, variable: str) -> bool:
-    """Return whether Go's default of a variable follows from another finding: from another go, or another target."""
+    """Return whether Go's default of a variable follows from another finding: another go, tree or target."""
     targets = [row.source(name) for name in ("GOOS", "GOARCH")] if variable == "CGO_ENABLED" else []
-    return row.foreign_go or not all(map(is_default, targets))
+    goroot = row.cells.get("GOROOT")
+    # The defaults of other variables are in that tree.
+    foreign_tree = goroot is not None and goroot.status == "drift"
+    return row.foreign_go or foreign_tree or not all(map(is_default, targets))
 
 
 def _debug_differs(snapshot: Snapshot) -> t.Iterator[Finding]:
@@ -271,7 +274,8 @@ def _debug_differs(snapshot: Snapshot) -> t.Iterator[Finding]:
         for variable in ("GOBIN", "GOPROXY"):
             actual = row.cells[variable].actual if variable in row.cells else None
             terminals = _in_terminals(snapshot, row.user.account.name, variable)
-            if terminals and not any(same_value(variable, actual, other) for other in terminals):
+            explained = is_default(row.source(variable)) and _has_other_defaults(row, variable)
+            if terminals and not explained and not any(same_value(variable, actual, other) for other in terminals):
                 expected = " or ".join(shortened(value) if value else "no value" for value in terminals)
                 state = f"{variable} is {shortened(actual or 'not set')} in debug sessions, from {row.source(variable)}"
                 remedy = Remedy(f"remove {variable} from the launch configuration or its envFile")

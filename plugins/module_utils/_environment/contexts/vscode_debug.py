@@ -37,6 +37,7 @@ from .vscode_server import VscodeServerContext, settings_of, workspace_settings
 # As the Go extension reads it; to its language, a byte order mark is a blank.
 _LINE = re.compile(r"[\s\ufeff]*(?P<name>[\w.\-]+)\s*=\s*(?P<value>.*?)\s*\Z")
 _KIND = ("go", "launch")
+_ATTACH = ("go", "attach")
 # Configurations of one file that are probed: a search of one takes the time of all before it.
 _MOST = 200
 
@@ -131,6 +132,15 @@ class VscodeDebugKind(ContextKind):
         ]
 
 
+def attach_places(user: UserEnvironment) -> t.Iterator[EditorPlace]:
+    """Yield the configurations that attach to a process: they are no contexts, as they start no program."""
+    for directory in user.workspaces:
+        parts = (file._replace(part=("launch",)) for file in code_workspaces(directory, user.account))
+        for launch in (read_editor_file(_launch_file(directory), user.account), *parts):
+            for number, _configuration in itertools.islice(_configurations(launch, _ATTACH), _MOST):
+                yield EditorPlace("launch", launch, ("configurations", number))
+
+
 def _launch_file(directory: str) -> str:
     return os.path.join(directory, *CHECKOUT_FILES["launch"])
 
@@ -179,15 +189,18 @@ def _sessions(
     return list(contexts.values())
 
 
-def _configurations(launch: EditorFile) -> list[tuple[int, dict[str, t.Any]]]:
-    """Return the configurations that start a Go program, with their numbers in the file."""
+def _configurations(launch: EditorFile, kind: tuple[str, str] = _KIND) -> list[tuple[int, dict[str, t.Any]]]:
+    """Return the configurations of a type and request, with their numbers in the file."""
     every = launch.value("configurations")
-    named = enumerate(every if isinstance(every, list) else [])
-    return [
-        (n, configuration)
-        for n, configuration in named
-        if isinstance(configuration, dict) and (configuration.get("type"), configuration.get("request")) == _KIND
-    ]
+    objects = ((n, item) for n, item in enumerate(every if isinstance(every, list) else []) if isinstance(item, dict))
+    in_force = ((n, {**item, **_for_linux(item)}) for n, item in objects)
+    return [(n, item) for n, item in in_force if (item.get("type"), item.get("request")) == kind]
+
+
+def _for_linux(configuration: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """Return the attributes that replace those of the same name on Linux."""
+    linux = configuration.get("linux")
+    return linux if isinstance(linux, dict) else {}
 
 
 def _variables_of(launch: EditorFile, place: t.Sequence[Key], directory: str, account: Account) -> list[Assignment]:
