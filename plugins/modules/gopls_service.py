@@ -51,7 +51,7 @@ options:
   memory:
     description:
       - Maximum memory of each user's gopls, such as V(2G). Empty means half of the host's memory, divided among the
-        users, but 512M to 4G each, and less on a host on which they would not fit.
+        users, but 512M to 4G each, and less on a host on which they and the debug services would not fit.
       - A size is a number of bytes, or a number with K, M, G or T for powers of 1024, such as V(2G), V(1.5GiB) or
         V(800MB).
     type: str
@@ -70,6 +70,27 @@ options:
     description: Whether to accept limits that add up to more than the host's memory.
     type: bool
     default: false
+  debug_services:
+    description:
+      - Debug services, as M(gopherops.devserver.dlv_service) runs them. Their memory counts in the sum of all limits,
+        with that of debug services on this host that are not listed, unless O(exclusive).
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: The name of the debug service.
+        type: str
+        required: true
+      memory:
+        description: Its maximum memory, in the format of O(memory).
+        type: str
+        required: true
+      state:
+        description: The memory of a service with V(absent) does not count.
+        type: str
+        choices: [started, stopped, absent]
+        default: started
   cpu_weight:
     description: The share of each daemon in busy processors; other units have 100.
     type: int

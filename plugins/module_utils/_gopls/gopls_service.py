@@ -16,6 +16,12 @@ from .options import ValidOptions, options_of_removal, validate_options
 from .paths import socket_of
 from .plan import DaemonPlan, apply_plan, plan_daemons
 
+# What the memory of a debug service is counted from.
+DEBUG_SERVICE: dict[str, t.Any] = {
+    "name": {"type": "str", "required": True},
+    "memory": {"type": "str", "required": True},
+    "state": {"type": "str", "choices": ["started", "stopped", "absent"], "default": "started"},
+}
 ARGUMENT_SPEC: dict[str, t.Any] = {
     **DECLARATION,
     "gopls": {"type": "path", "default": "/usr/local/bin/gopls"},
@@ -23,6 +29,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "session_memory": {"type": "str", "default": ""},
     "heap_percent": {"type": "int", "default": 85},
     "force": {"type": "bool", "default": False},
+    "debug_services": {"type": "list", "elements": "dict", "default": [], "options": DEBUG_SERVICE},
     "cpu_weight": {"type": "int", "default": 50},
     "oom_score": {"type": "int", "default": 500},
     "idle": {"type": "int", "default": 3600},

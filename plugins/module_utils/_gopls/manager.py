@@ -51,7 +51,7 @@ def plan_units(expected: ExpectedDaemons) -> UnitPlan:
     active = [*map(paths.socket_unit, expected.names), *map(paths.prewarm_timer, prewarmed)]
     others = [name for name in expected.names if name not in prewarmed]
     inactive = [unit for name in others for unit in (paths.prewarm_timer(name), paths.prewarm_unit(name))]
-    slices = [f"user-{user.account.uid}.slice" for user in expected.users]
+    slices = [paths.session_slice(user.account.uid) for user in expected.users]
     written = [*slices, *(unit for name in expected.names for unit in paths.units_of(name))]
 
     states = systemctl.properties_of([*active, *inactive], ("ActiveState", "UnitFileState"))

@@ -8,7 +8,11 @@ import os
 import typing as t
 
 from .._core.errors import DevserverError
+from .._core.sizes import parse_size
 from .._environment.declaration import STANDARD_VSCODE_SETTINGS, declaration_from
+from .._host.managed_files import named_files
+from .._systemd import systemctl
+from .._systemd.unit_state import settings_in
 from .._tools.build_info import read_build_info
 from .expected import DaemonOptions, ExpectedDaemons
 from .manager import systemd_version
@@ -126,6 +130,20 @@ def _daemon_options(params: Params, users: int) -> DaemonOptions:
         force=params["force"],
         prewarm=params["prewarm"]
         and any(user.get("workspaces") and user.get("state") != "absent" for user in params["users"]),
+        debug=_debug_memory(params["debug_services"], exclusive=params["exclusive"]),
     )
     copied = ("gopls", "goroot", "cpu_weight", "oom_score", "idle", "log", "prewarm_days", "prewarm_minutes")
     return DaemonOptions(limits=limits, systemd=systemd_version(), **{name: params[name] for name in copied})
+
+
+def _debug_memory(entries: t.Sequence[Params], *, exclusive: bool) -> int:
+    """Return the bytes of all debug services: of the declared ones and of others that stay on this host."""
+    listed = {entry["name"] for entry in entries}
+    declared = [
+        parse_size(entry["memory"], f"memory of debug service {entry['name']}")
+        for entry in entries
+        if entry["state"] != "absent"
+    ]
+    installed = {} if exclusive else named_files(f"{systemctl.UNIT_DIR}/dlv-*.service")
+    limits = [settings_in(path).get("MemoryMax", "") for name, path in installed.items() if name not in listed]
+    return sum(declared) + sum(int(limit) for limit in limits if limit.isdigit())

@@ -50,9 +50,14 @@ def prewarm_file(user: str) -> str:
     return f"{systemctl.UNIT_DIR}/gopls-prewarm@{user}.service.d/50-gopherops.conf"
 
 
+def session_slice(uid: int | str) -> str:
+    """Return the unit of all processes in the sessions of one user, which systemd itself makes."""
+    return f"user-{uid}.slice"
+
+
 def session_file(uid: int | str) -> str:
     """Return the drop-in with the limits on all processes in the sessions of one user."""
-    return f"{systemctl.UNIT_DIR}/user-{uid}.slice.d/50-gopherops-session.conf"
+    return f"{systemctl.UNIT_DIR}/{session_slice(uid)}.d/50-gopherops-session.conf"
 
 
 def daemon_unit(user: str) -> str:

@@ -22,8 +22,13 @@ from .memory_limits import Limits
 
 # The proxy exits without clients from this version on, and the daemon with it.
 _IDLE_SINCE = 246
-# From this version on the delay can grow from one restart to the next.
-_STEPS_SINCE = 254
+# Delays the start after failures, by 2, 6, 14 and 30 s, then 58 s, in addition to RestartSec=. It counts the crash logs
+# of the last ten minutes, so that a good run resets it. systemd has such delays from version 254 on, and resets them
+# only when the unit is stopped.
+_BACK_OFF = (
+    f'failures=$$(find {paths.LOG_DIR}/crashes/%i -name "*.log" -mmin -10 2>/dev/null | wc -l); '
+    "test $$failures -lt 2 || exec sleep $$((failures > 5 ? 58 : (1 << failures) - 2))"
+)
 # Bytes. The kernel can exceed MemoryMax by 32 KiB (measured) while it kills a process; the declared cap must hold.
 SLACK = MIB
 
@@ -85,9 +90,6 @@ PrivateTmp=yes
 
 
 def _render_daemon(daemon: DaemonOptions) -> str:
-    back_off = "RestartSec=2\n"
-    if daemon.systemd >= _STEPS_SINCE:
-        back_off = "RestartSec=1\nRestartSteps=6\nRestartMaxDelaySec=60\n"
     log = (
         f"StandardOutput=append:{paths.LOG_DIR}/%i.log\nStandardError=append:{paths.LOG_DIR}/%i.log\n"
         if daemon.log
@@ -104,14 +106,17 @@ StopWhenUnneeded=yes
 User=%i
 WorkingDirectory=/
 {_render_environment(daemon)}ExecStartPre=-/bin/rm -f {paths.SOCKET_DIR}/%i/daemon.sock
+ExecStartPre=-/bin/sh -c '{_BACK_OFF}'
 ExecStart={command_word(daemon.gopls)} serve "-listen=unix;{paths.SOCKET_DIR}/%i/daemon.sock" $GOPLS_FLAGS
 # The unit has started once gopls listens, not before.
 ExecStartPost=/bin/sh -c 'until test -S {paths.SOCKET_DIR}/%i/daemon.sock; do sleep 0.05; done'
 ExecStopPost=+{paths.CRASH} %i
-TimeoutStartSec=30
+# Longer than the longest delay of ExecStartPre=.
+TimeoutStartSec=90
 TimeoutStopSec=10
 Restart=on-failure
-{back_off}{log}{_render_memory(daemon.limits)}CPUWeight={daemon.cpu_weight}
+RestartSec=2
+{log}{_render_memory(daemon.limits)}CPUWeight={daemon.cpu_weight}
 TasksMax=1024
 # If a go command uses too much memory, only that command is killed and gopls continues.
 OOMPolicy=continue

@@ -97,6 +97,12 @@ def states_of(units: t.Sequence[str], properties: t.Sequence[str] = ()) -> dict[
     return {}
 
 
+def settings_in(path: str) -> dict[str, str]:
+    """Return the last value of each directive in the file of a unit."""
+    matches = filter(None, map(_DIRECTIVE.match, lines_of(path)))
+    return {match.group(1): match.group(2).strip() for match in matches}
+
+
 def lines_of(path: str) -> list[str]:
     """Return the lines of a file; none if it cannot be read."""
     with contextlib.suppress(DevserverError):

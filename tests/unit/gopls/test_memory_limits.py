@@ -15,9 +15,11 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.memory_
 GIB = 1024 * MIB
 
 
-def limits(users: int, host: int, memory: str = "", session: str = "", percent: int = 85, **flags: bool) -> Limits:
+def limits(
+    users: int, host: int, memory: str = "", session: str = "", percent: int = 85, debug: int = 0, **flags: bool
+) -> Limits:
     flags = {"force": False, "prewarm": False, **flags}
-    return calculate_limits(users, host, memory=memory, session=session, heap_percent=percent, **flags)
+    return calculate_limits(users, host, memory=memory, session=session, heap_percent=percent, debug=debug, **flags)
 
 
 @pytest.mark.parametrize(
@@ -79,6 +81,29 @@ def test_more_than_the_host_has_is_rejected_unless_forced(
         limits(users, 8 * GIB, memory, session, prewarm=prewarm)
     assert raised.value.details["needed"] > raised.value.details["available"] == 8 * GIB
     assert limits(users, 8 * GIB, memory, session, prewarm=prewarm, force=True)
+
+
+@pytest.mark.parametrize(
+    ("users", "memory", "debug", "prewarm"),
+    [(2, "2G", 4 * GIB, False), (2, "2G", 2 * GIB, True), (0, "", 8 * GIB, False)],
+)
+def test_debug_services_count_in_the_sum(users: int, memory: str, debug: int, prewarm: bool) -> None:
+    assert limits(users, 8 * GIB, memory, debug=debug, prewarm=prewarm)
+    with pytest.raises(DevserverError, match=rf"{(debug + MIB) // MIB // 1024}G for the debug services") as raised:
+        limits(users, 8 * GIB, memory, debug=debug + MIB, prewarm=prewarm)
+    assert raised.value.details["needed"] == 8 * GIB + MIB
+    assert limits(users, 8 * GIB, memory, debug=debug + MIB, prewarm=prewarm, force=True)
+
+
+@pytest.mark.parametrize(("debug", "cap"), [(8 * GIB, 2 * GIB), (12 * GIB, GIB), (15 * GIB, 256 * MIB)])
+def test_debug_services_reduce_the_default_only_where_it_would_not_fit(debug: int, cap: int) -> None:
+    assert limits(4, 16 * GIB, debug=debug).cap == cap
+
+
+def test_debug_services_that_leave_too_little_for_gopls_are_named() -> None:
+    with pytest.raises(DevserverError, match=r"in addition to 15\.8G for the debug services") as raised:
+        limits(4, 16 * GIB, debug=16 * GIB - 256 * MIB)
+    assert "reduce debugger_services_memory" in str(raised.value)
 
 
 def test_the_remedy_proposes_a_limit_that_fits() -> None:

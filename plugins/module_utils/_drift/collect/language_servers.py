@@ -21,7 +21,7 @@ from ..._host.procfs import read_process
 from ..._systemd import systemctl
 from ..._systemd.environment_files import assignments_in
 from ..._systemd.systemctl import manager_runs
-from ..._systemd.unit_state import State, lines_of, states_of
+from ..._systemd.unit_state import State, settings_in, states_of
 from ..._tools.build_info import read_build_info
 from ..records.editor_settings import EditorSettings
 from ..records.language_servers import LIMITS, Crash, Gopls, LanguageServer, LanguageServers
@@ -104,10 +104,9 @@ def _variables(user: str) -> dict[str, str]:
 
 def _units_of(user: UserEnvironment) -> list[str]:
     name = user.account.name
-    units = [f"gopls-proxy@{name}.socket", f"gopls-proxy@{name}.service", f"gopls@{name}.service"]
-    if os.path.exists(paths.prewarm_file(name)):
-        units += [f"gopls-prewarm@{name}.service", f"gopls-prewarm@{name}.timer"]
-    return [*units, f"user-{user.account.uid}.slice"]
+    prewarm = [] if os.path.exists(paths.prewarm_file(name)) else [paths.prewarm_unit(name), paths.prewarm_timer(name)]
+    units = [unit for unit in paths.units_of(name) if unit not in prewarm]
+    return [*units, paths.session_slice(user.account.uid)]
 
 
 def _server(
@@ -117,7 +116,7 @@ def _server(
     server = LanguageServer(user, mode, variables, own_states, crashes=_crashes(user.account.name))
     if not own_states:
         return server
-    slice_name = f"user-{user.account.uid}.slice"
+    slice_name = paths.session_slice(user.account.uid)
     files = {server.unit: f"{systemctl.UNIT_DIR}/gopls@.service", slice_name: paths.session_file(user.account.uid)}
     rendered = {unit: (path, _limits(path)) for unit, path in files.items()}
     daemon = read_process(int(own_states[server.unit].values.get("MainPID", "0")))
@@ -125,8 +124,7 @@ def _server(
 
 
 def _limits(path: str) -> dict[str, str]:
-    lines = (line.partition("=") for line in lines_of(path))
-    return {name: value.strip() for name, _equals, value in lines if name in LIMITS}
+    return {name: value for name, value in settings_in(path).items() if name in LIMITS}
 
 
 def _crashes(user: str) -> list[Crash]:

@@ -66,7 +66,7 @@ class LanguageServer(t.NamedTuple):
 
     @property
     def unit(self) -> str:
-        return f"gopls@{self.user_name}.service"
+        return paths.daemon_unit(self.user_name)
 
     @property
     def socket(self) -> str:
