@@ -224,7 +224,16 @@ FAULTS: dict[str, tuple[t.Callable[[Host], None], set[str]]] = {
     ),
     "a directory of settings with another mode": (commands("chmod 0 .config/go"), {"GD101", "GD904"}),
     "modes of directories": (commands("chmod 555 go/bin; chmod 1777 .cache/go-build"), {"GD303", "GD307"}),
-    "what root left": (commands("mkdir -p go/pkg/mod/cache/download; chown nobody: go/pkg/mod/cache"), {"GD303"}),
+    "what root left": (
+        commands(
+            "d=go/pkg/mod/cache/download; mkdir -p .cache/go-build/00 .cache/go-build/.00.foreign/x .cache/go-build/fe",
+            "mkdir -p $d/github.com/a/b/@v $d/github.com/c $d/golang.org/x/mod/@v go/pkg/mod/golang.org/x/mod@v0.1.0",
+            "mkdir -p go/pkg/mod/github.com/a go/pkg/sumdb; touch go/bin/tool go/bin/tool2 go/pkg/mod/cache/lock",
+            "chown nobody: go/pkg go/pkg/mod go/pkg/mod/cache $d $d/github.com $d/github.com/a go/pkg/mod/github.com",
+            "chown nobody: $d/golang.org $d/golang.org/x $d/golang.org/x/mod go/pkg/mod/golang.org",
+        ),
+        {"GD303"},
+    ),
     "settings of an editor": (
         lambda host: (
             host.put(

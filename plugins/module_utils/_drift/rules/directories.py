@@ -15,6 +15,7 @@ from ..._environment.caches import ForeignEntries
 from ..._environment.declaration import DIRECTORY_VARIABLES
 from ..._host.accounts import Account
 from ..._host.ownership import describe_ownership_repair
+from ..._shells.scripts import SH_HIDE
 from ..cells import Cell, in_order
 from ..finding import Finding, Remedy, Rule, as_user, propose_value
 from ..records.directories import DirectoryState, Disk, GoDirectory
@@ -52,13 +53,13 @@ UNWRITABLE = Rule(
     impact="Downloads, builds or installs fail.",
     why="""\
 The directory belongs to the user, but its mode, an access list or a read-only mount denies writing. Or a directory
-within it, to which go writes, belongs to somebody else: in GOCACHE one of its 256 parts, in GOMODCACHE the download
-cache, in GOPATH `pkg`, and a program in GOBIN. The usual reason is `go` or an installer as root with the user's HOME;
-go then reports "permission denied", or that a package "is not in std".""",
+within it, to which go writes, belongs to somebody else: in GOCACHE one of its 256 parts, in GOMODCACHE the lock or the
+directory of a module, in GOPATH `pkg`, and a program in GOBIN. The usual reason is `go` or an installer as root with
+the user's HOME; go then reports "permission denied", or that a package "is not in std".""",
     fix="""\
 Run `chmod u+rwx` as the user, as in the finding's `safe_commands`. The command for what belongs to somebody else
-renames it as the user, and go creates it again. On a read-only mount, remount the file system writable. There is no
-safe command for a directory behind a link.""",
+renames all of it as the user, to hidden names, and go creates it again. On a read-only mount, remount the file system
+writable. There is no safe command for a directory behind a link.""",
     example="GOCACHE=/home/alice/.cache/go-build has mode 0555; expected a directory that alice can write to",
 )
 NOT_ABSOLUTE = Rule(
@@ -217,11 +218,12 @@ def _foreign_within(directory: GoDirectory, foreign: ForeignEntries) -> Finding:
     """Return the finding about entries of others, which the owner of the directory can rename and go makes again."""
     count = f", the first of {foreign.number}" if foreign.number > 1 else ""
     cause = f"{foreign.path} in {directory} belongs to {foreign.owner}{count}; expected {directory.account.name}"
-    moved = foreign.path if foreign.number == 1 else os.path.dirname(foreign.path)
-    # A directory of others can be renamed, but not moved. Neither go nor this report looks at hidden entries.
-    hidden = os.path.join(os.path.dirname(moved), f".{os.path.basename(moved)}.{foreign.owner}")
-    command = as_user(directory.account, "mv", "--no-target-directory", moved, hidden)
-    remedy = Remedy(f"rename {moved} as its user; go creates it again", [command])
+    kinds = ["-type", "f"] if directory.variable == "GOBIN" else ["!", "-writable"]
+    chosen = ["-mindepth", "1", "-maxdepth", "1", "!", "-user", directory.account.name, "!", "-name", ".*", *kinds]
+    hide = ["-exec", "/bin/sh", "-c", SH_HIDE, "sh", "{}", "+"]
+    command = as_user(directory.account, "find", *foreign.parents, *chosen, *hide)
+    what = foreign.path if foreign.number == 1 else f"what belongs to others in {directory}"
+    remedy = Remedy(f"rename {what} as its user; go creates it again", [command])
     finding = _finding(UNWRITABLE, cause, remedy, directory)
     return dataclasses.replace(finding, source=Source("file", foreign.path))
 
