@@ -170,11 +170,27 @@ limits:
   type: dict
   sample: {memory: 2147483648, memory_high: 2040109465, heap: 1824522240, session: 0}
 users:
-  description: The listed users, with the socket that editors connect to, which is empty in the mode V(per-editor).
+  description: The listed users.
   returned: success
   type: list
   elements: dict
-  sample: [{name: alice, socket: /run/gopls/alice/gopls.sock}]
+  contains:
+    name:
+      description: The name of the user.
+      type: str
+    socket:
+      description: The socket that editors connect to; empty in the mode V(per-editor).
+      type: str
+    prewarm:
+      description:
+        - What the last prewarm that has finished counted in all workspaces of the user. V(null) before the first one.
+        - The C(packages) of the workspaces, those that were C(analysed), their number C(with_dependencies), and how
+          many of these came C(from_cache).
+      type: dict
+  sample:
+    - name: alice
+      socket: /run/gopls/alice/gopls.sock
+      prewarm: {packages: 3, analysed: 3, with_dependencies: 137, from_cache: 137}
 restarted:
   description: The users whose running daemon was restarted.
   returned: success

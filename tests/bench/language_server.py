@@ -61,7 +61,7 @@ def emptied(*names: str) -> None:
 
 def whole(gopls: str, source: Path) -> tuple[float, float, float]:
     """Return the peak in MiB, the processor seconds and the wall seconds of an analysis of every package."""
-    files = prewarm.list_package_files(str(source))
+    files = list(filter(None, prewarm.list_packages(str(source)).values()))
     start = time.monotonic()
     server = prewarm.Server(gopls, str(source), {})
     server.initialize(str(source))
@@ -103,7 +103,7 @@ def starts(gopls: str, source: Path) -> None:
         emptied("GOPLSCACHE")
         times["built"].append(first(gopls, source))
         emptied("GOPLSCACHE")
-        prewarm.prewarm(gopls, {}, str(source))
+        prewarm.prewarm(gopls, {}, str(source), os.environ["GOPLSCACHE"])
         times["warm"].append(first(gopls, source))
     medians = {name: statistics.median(found) for name, found in times.items()}
     words = {"cold": "nothing cached", "built": "Go's build cache alone", "warm": "prewarmed"}

@@ -9,12 +9,14 @@ import typing as t
 
 from .._core.result import Outcome
 from .._environment.declaration import ARGUMENT_SPEC as DECLARATION
+from .._environment.declaration import UserEnvironment
 from .._host.skipped_files import find_failure, split_skipped
 from . import workarounds
 from .expected import ExpectedDaemons
 from .options import ValidOptions, options_of_removal, validate_options
 from .paths import socket_of
 from .plan import DaemonPlan, apply_plan, plan_daemons
+from .prewarm_report import read_report
 
 # What the memory of a debug service is counted from.
 DEBUG_SERVICE: dict[str, t.Any] = {
@@ -87,9 +89,17 @@ def _describe(options: ValidOptions) -> dict[str, t.Any]:
     return {
         "mode": "daemon" if expected.shared else "per-editor",
         "limits": {"memory": limits.cap, "memory_high": limits.high, "heap": limits.heap, "session": limits.session},
-        "users": [{"name": name, "socket": socket_of(name) if expected.shared else ""} for name in expected.names],
+        "users": [_describe_user(expected, user) for user in expected.users],
         "deprecated": options.deprecated,
         "workarounds": [{name: getattr(entry, name) for name in _SHOWN} for entry in options.workarounds],
+    }
+
+
+def _describe_user(expected: ExpectedDaemons, user: UserEnvironment) -> dict[str, t.Any]:
+    return {
+        "name": user.account.name,
+        "socket": socket_of(user.account.name) if expected.shared else "",
+        "prewarm": read_report(user.account) if user in expected.prewarmed else None,
     }
 
 

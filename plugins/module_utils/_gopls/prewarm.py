@@ -8,6 +8,9 @@ This file is also installed on the host as a program, so it imports only Python'
 
 GOPLS must be the binary that serves the editor, because each binary has its own cache. SETTINGS is the JSON file of the
 settings that the editor sends, because they determine the analyses.
+
+Each run writes REPORT into the cache: the number of packages, with all dependencies, and how many of them were analysed
+before. The number of new results of the kind "analysis" in the cache is the rest.
 """
 
 from __future__ import annotations
@@ -31,8 +34,21 @@ _BATCH = 16
 _TIMEOUT = 600
 # Seconds for gopls to exit after the exit notification.
 _EXIT_TIMEOUT = 30
+REPORT = "prewarm.json"
 _SKIPPED = ("vendor", "testdata", "node_modules")
-_LIST_FORMAT = "{{if .GoFiles}}{{.Dir}}/{{index .GoFiles 0}}{{else if .CgoFiles}}{{.Dir}}/{{index .CgoFiles 0}}{{end}}"
+_LIST_FORMAT = (
+    "{{.ImportPath}} {{if .DepOnly}}{{else if .GoFiles}}{{.Dir}}/{{index .GoFiles 0}}"
+    "{{else if .CgoFiles}}{{.Dir}}/{{index .CgoFiles 0}}{{end}}"
+)
+
+
+class Counts(t.NamedTuple):
+    """``analysed`` of the ``packages`` of a workspace; ``from_cache`` of them ``with_dependencies``."""
+
+    analysed: int
+    packages: int
+    from_cache: int
+    with_dependencies: int
 
 
 class Server:
@@ -161,31 +177,46 @@ def find_modules(directory: str) -> list[str]:
     return modules
 
 
-def list_package_files(directory: str) -> list[str]:
-    """Return one file of each package that can be built here, in the modules below ``directory``."""
-    files = []
+def list_packages(directory: str) -> dict[str, str]:
+    """Return one file of each package that can be built here, in the modules below ``directory``, by import path.
+
+    Dependencies in other modules have none.
+    """
+    packages: dict[str, str] = {}
     for module in find_modules(directory):
-        argv = ["go", "list", "-e", "-f", _LIST_FORMAT, "./..."]
+        argv = ["go", "list", "-e", "-deps", "-f", _LIST_FORMAT, "./..."]
         completed = subprocess.run(argv, cwd=module, stdout=subprocess.PIPE, text=True, check=False)
-        files += [line for line in completed.stdout.splitlines() if os.path.isfile(line)]
-    return files
+        for line in completed.stdout.splitlines():
+            name, _space, file = line.partition(" ")
+            packages[name] = file if os.path.isfile(file) else packages.get(name, "")
+    return packages
 
 
-def prewarm(gopls: str, settings: Message, workspace: str) -> tuple[int, int]:
-    """Analyse every package of one workspace; return the number of analysed packages and of all packages."""
-    files = list_package_files(workspace)
+def _list_analyses(cache: str) -> set[str]:
+    """Return the results of analyses in gopls's cache, one for each package."""
+    return {name for _path, _below, files in os.walk(cache) for name in files if name.endswith("-analysis")}
+
+
+def prewarm(gopls: str, settings: Message, workspace: str, cache: str) -> Counts:
+    """Analyse every package of one workspace."""
+    packages = list_packages(workspace)
+    files = sorted(filter(None, packages.values()))
+    before = _list_analyses(cache)
     server = Server(gopls, workspace, settings)
     try:
         server.initialize(workspace)
         diagnosed = [server.diagnose(files[start : start + _BATCH]) for start in range(0, len(files), _BATCH)]
     finally:
         server.close()
-    return sum(map(len, diagnosed)), len(files)
+    added = len(_list_analyses(cache) - before)
+    return Counts(sum(map(len, diagnosed)), len(files), max(0, len(packages) - added), len(packages))
 
 
 def main(argv: t.Sequence[str]) -> int:
     """Return 1 if not all packages could be analysed; a workspace that does not exist yet is skipped."""
     gopls, settings_file, *workspaces = argv
+    cache = os.environ["GOPLSCACHE"]
+    counted = []
     with open(settings_file, encoding="utf-8") as file:
         settings = json.load(file)
     failed = False
@@ -195,14 +226,29 @@ def main(argv: t.Sequence[str]) -> int:
             continue
         start = time.monotonic()
         try:
-            analysed, packages = prewarm(gopls, settings, workspace)
+            counts = prewarm(gopls, settings, workspace, cache)
         except OSError as error:
             _log(f"{workspace}: cannot be analysed: {error}")
             failed = True
             continue
-        _log(f"{workspace}: {analysed} of {packages} packages in {time.monotonic() - start:.1f} s")
-        failed |= analysed < packages
+        seconds = f"{time.monotonic() - start:.1f} s"
+        _log(
+            f"{workspace}: {counts.analysed} of {counts.packages} packages in {seconds};"
+            f" with dependencies, {counts.from_cache} of {counts.with_dependencies} came from the cache"
+        )
+        counted.append(counts)
+        failed |= counts.analysed < counts.packages
+    _write_report(cache, counted)
     return int(failed)
+
+
+def _write_report(cache: str, counted: t.Sequence[Counts]) -> None:
+    """Write the sums over all workspaces."""
+    sums = {name: sum(getattr(counts, name) for counts in counted) for name in Counts._fields}
+    path = os.path.join(cache, REPORT)
+    with open(f"{path}.new", "w", encoding="utf-8") as file:
+        json.dump(sums, file)
+    os.replace(f"{path}.new", path)
 
 
 def _log(text: str) -> None:

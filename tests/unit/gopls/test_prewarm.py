@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import pathlib
 import shutil
@@ -12,7 +13,9 @@ import sys
 import typing as t
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls import prewarm
+from ansible_collections.gopherops.devserver.plugins.module_utils._gopls import paths, prewarm
+from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.prewarm_report import read_report
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
 
 SERVICE = pathlib.Path(__file__).parents[2] / "fixtures/service"
 
@@ -51,13 +54,20 @@ def entries(directory: pathlib.Path) -> set[str]:
     return {path.name for path in directory.rglob("*") if path.is_file()}
 
 
-def test_every_package_is_analysed_and_a_second_run_adds_nothing(run, workspace, tmp_path):
+def test_every_package_is_analysed_and_a_second_run_adds_nothing(run, workspace, tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "CACHE_DIR", str(tmp_path))
     completed = run(workspace)
     assert (completed.returncode, completed.stderr) == (0, "")
     assert "3 of 3 packages" in completed.stdout
+    account = find_account(getpass.getuser())._replace(name="cache")
+    cold = read_report(account)
+    assert cold["with_dependencies"] > 100 and cold["from_cache"] < cold["with_dependencies"] * 0.1
     first = entries(tmp_path / "cache")
     assert len(first) > 100
     assert run(workspace).returncode == 0
+    warm = read_report(account)
+    assert (warm["analysed"], warm["packages"]) == (3, 3)
+    assert warm["from_cache"] >= warm["with_dependencies"] * 0.85
     # Only records of the last cleanup of the cache are added.
     assert len(entries(tmp_path / "cache") - first) < len(first) / 20
 
@@ -92,6 +102,7 @@ def test_a_directory_without_modules_has_no_packages(run, tmp_path):
 def test_a_gopls_that_does_not_serve_fails_the_unit(tmp_path, workspace, go_environment, script, monkeypatch):
     for name in ("_TIMEOUT", "_EXIT_TIMEOUT"):
         monkeypatch.setattr(prewarm, name, 1)
+    monkeypatch.setenv("GOPLSCACHE", str(tmp_path))
     for name in ("PATH", "GOTOOLCHAIN", "GOFLAGS", "GOWORK"):
         monkeypatch.setenv(name, go_environment[name])
     program = tmp_path / "gopls"
@@ -99,6 +110,22 @@ def test_a_gopls_that_does_not_serve_fails_the_unit(tmp_path, workspace, go_envi
     program.chmod(0o755)
     (tmp_path / "settings.json").write_text("{}")
     assert prewarm.main([str(program), str(tmp_path / "settings.json"), str(workspace)]) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[" * 500, "{", "[1]", '{"analysed": 3}', json.dumps(dict.fromkeys(prewarm.Counts._fields, "3")), "x" * 501]
+    + [json.dumps(dict.fromkeys(prewarm.Counts._fields, count)) for count in (-1, True, 1e3, 10**100)],
+)
+def test_a_report_that_the_user_has_changed_is_ignored(tmp_path, monkeypatch, text):
+    monkeypatch.setattr(paths, "CACHE_DIR", str(tmp_path))
+    account = find_account(getpass.getuser())._replace(name="cache")
+    (tmp_path / "cache").mkdir()
+    report = tmp_path / "cache" / prewarm.REPORT
+    report.write_text(json.dumps(dict.fromkeys(prewarm.Counts._fields, 1)))
+    assert read_report(account) == dict.fromkeys(prewarm.Counts._fields, 1)
+    report.write_text(text)
+    assert read_report(account) is None
 
 
 def test_modules_are_found_except_in_directories_that_go_ignores(tmp_path):
