@@ -19,8 +19,8 @@ from .._host.user_access import call_as, each_as
 from .._toolchain.modules_of_workspace import TooLargeError, read_workspace
 from .services import DebugService
 
-# Files and directories of a workspace that are inspected.
-_MOST = 20_000
+# Seconds for the entries of a workspace, some 100,000 each second.
+_LIMIT = 10.0
 
 
 def accept_services(services: t.Sequence[DebugService], skipped: list[SkippedFile]) -> list[DebugService]:
@@ -73,7 +73,20 @@ def _find_other_writer(service: DebugService) -> str:
     account = service.account
     places = [service.workspace, service.package_dir, *_module_files(service.package_dir)]
     writers = (find_other_writer(place, account) for place in places)
-    return next(filter(None, writers), "") or find_other_writer_below(service.workspace, account, _MOST)
+    return next(filter(None, writers), "") or _find_other_writer_below(service)
+
+
+def _find_other_writer_below(service: DebugService) -> str:
+    user = service.account.name
+    try:
+        return find_other_writer_below(service.workspace, service.account, _LIMIT)
+    except TimedOut as error:
+        raise DevserverError(
+            f"debug service {service.name}: {error.problem}",
+            expected=f"a workspace that only {user} and root can change, with all that is in it",
+            remedy=f"choose a smaller workspace for {service.name}, or move what does not belong to it away; or set"
+            f" allow_shared_workspace: true if those who can change it may do everything that {user} may",
+        ) from error
 
 
 def _module_files(directory: str) -> t.Iterator[str]:

@@ -11,6 +11,7 @@ import re
 import typing as t
 
 from .._core.errors import DevserverError
+from .trusted_paths import find_user_writer
 
 # Every directory that the collection fills has it from the first moment on.
 LOCK = ".lock"
@@ -88,13 +89,27 @@ def check_path(option: str, path: str) -> None:
 
 
 def check_shared_directory(option: str, path: str) -> None:
-    """Reject what is neither a directory nor can become one; the collection adds single entries to it."""
+    """Reject what is neither a directory nor can become one; the collection adds single entries to it.
+
+    If this process is root's, also reject a directory in which another user can replace these, or the way to it.
+    """
     check_path(option, path)
     nearest = path
     while not os.path.lexists(nearest):
         nearest = os.path.dirname(nearest)
     if not os.path.isdir(nearest):
         raise rejection(option, path, "a directory, or nothing", nearest)
+    writer = find_user_writer(nearest) if os.geteuid() == 0 else ""
+    if writer:
+        raise DevserverError(
+            f"{option} is {path}, but {writer}: other users could replace what root writes and all users run",
+            expected="a directory that only root can change, with all directories and links on the way",
+            remedy=f"choose another path for {option}, outside of homes and /tmp; or give that directory to root and"
+            " take the right to write from others (chown root, chmod go-w, setfacl -b)",
+            option=option,
+            path=path,
+            found=writer,
+        )
 
 
 def check_own_directory(option: str, path: str) -> None:

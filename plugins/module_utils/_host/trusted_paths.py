@@ -15,16 +15,23 @@ import os
 import pwd
 import stat
 import struct
+import time
 import typing as t
 
+from .._core.errors import TimedOut
 from .accounts import Account, find_owner
 
+# Accounts of the system, whose rights the host's administrator gives away, have no higher ID.
+_MAXIMUM_SYSTEM_ID = 999
 # The kernel follows no more links than these.
 _MOST_LINKS = 40
 # An access control list of Linux: a header, then the tag, rights and ID of each entry.
 _ACL = "system.posix_acl_access"
 _ACL_HEADER = 4
 _ACL_USER, _ACL_GROUP = 0x02, 0x08
+
+# Whether a user may change what is inspected, by the user's ID.
+_Trusted = t.Callable[[int], bool]
 
 
 def shared_directory(path: str) -> str:
@@ -58,54 +65,80 @@ def find_other_writer(path: str, account: Account) -> str:
 
     Only the directories and links on the way and the entry itself are inspected, not what is below it.
     """
+    return _find_writer(path, _trusted_by(account))
+
+
+def find_user_writer(path: str) -> str:
+    """Return the same for others than root and the accounts of the system."""
+    return _find_writer(path, lambda uid: uid <= _MAXIMUM_SYSTEM_ID)
+
+
+def _find_writer(path: str, trusted: _Trusted) -> str:
     try:
         *way, (end, status) = _resolve(path)
     except OSError:
         return ""  # It does not exist, or the account cannot enter it.
-    # In a sticky directory on the way others can replace only what is theirs, which is inspected next.
-    writers = (_describe_writer(place, status, account) for place, status in way if not _is_sticky(status))
-    return next(filter(None, writers), "") or _describe_writer(end, status, account)
+    # In a sticky directory on the way others can replace only what is theirs, which is inspected next; its owner can
+    # replace everything.
+    writers = (
+        _describe_writer(place, status, trusted)
+        for place, status in way
+        if not (_is_sticky(status) and trusted(status.st_uid))
+    )
+    return next(filter(None, writers), "") or _describe_writer(end, status, trusted)
 
 
-def find_other_writer_below(directory: str, account: Account, most: int) -> str:
-    """Return the same for the first ``most`` entries below ``directory``; links lead to what is inspected too."""
-    count = 0
+def _trusted_by(account: Account) -> _Trusted:
+    return lambda uid: uid in (0, account.uid)
+
+
+def find_other_writer_below(directory: str, account: Account, seconds: float) -> str:
+    """Return the same for all entries below ``directory``; links lead to what is inspected too.
+
+    Raises TimedOut after ``seconds``: nobody knows who can change the rest.
+    """
+    trusted, deadline = _trusted_by(account), time.monotonic() + seconds
     for path, directories, files in os.walk(directory):
         for place in (os.path.join(path, name) for name in (*directories, *files)):
-            count += 1
+            if time.monotonic() > deadline:
+                raise TimedOut(f"{directory} has more entries than can be checked within {seconds:g} s")
             with contextlib.suppress(OSError):
                 status = os.lstat(place)
                 linked = stat.S_ISLNK(status.st_mode)
-                writer = find_other_writer(place, account) if linked else _describe_writer(place, status, account)
-                if writer or count >= most:
+                writer = _find_writer(place, trusted) if linked else _describe_writer(place, status, trusted)
+                if writer:
                     return writer
     return ""
 
 
-def _describe_writer(place: str, status: os.stat_result, account: Account) -> str:
-    if status.st_uid not in (0, account.uid):
-        owner = find_owner(status.st_uid)
-        return f"{place} belongs to {owner.name if owner else f'uid {status.st_uid}'}"
+def _describe_writer(place: str, status: os.stat_result, trusted: _Trusted) -> str:
+    writer, mode = "", stat.S_IMODE(status.st_mode)
+    if not trusted(status.st_uid):
+        return f"{place} belongs to {_owner(status)} (mode {mode:04o})"
     if stat.S_ISLNK(status.st_mode):
         return ""  # A link has no rights.
     if status.st_mode & stat.S_IWOTH:
-        return f"all users can write to {place}"
-    if status.st_mode & stat.S_IWGRP:
-        others = _acl_writers(place) or _members(status.st_gid, account.uid)
-        return f"{', '.join(others)} can write to {place}" if others else ""
-    return ""
+        writer = "all users"
+    elif status.st_mode & stat.S_IWGRP:
+        writer = ", ".join(_acl_writers(place) or _members(status.st_gid, trusted))
+    return f"{writer} can write to {place} (owner {_owner(status)}, mode {mode:04o})" if writer else ""
+
+
+def _owner(status: os.stat_result) -> str:
+    owner = find_owner(status.st_uid)
+    return owner.name if owner else f"uid {status.st_uid}"
 
 
 def _is_sticky(status: os.stat_result) -> bool:
     return stat.S_ISDIR(status.st_mode) and bool(status.st_mode & stat.S_ISVTX)
 
 
-def _members(gid: int, uid: int) -> list[str]:
-    """Return the users of a group, by their own entry or the group's, except for root and those with this ``uid``."""
+def _members(gid: int, trusted: _Trusted) -> list[str]:
+    """Return the users of a group, by their own entry or the group's, who are not trusted."""
     named: t.Sequence[str] = ()
     with contextlib.suppress(KeyError):
         named = grp.getgrgid(gid).gr_mem
-    users = (entry for entry in pwd.getpwall() if entry.pw_uid not in (0, uid))
+    users = (entry for entry in pwd.getpwall() if not trusted(entry.pw_uid))
     return sorted(entry.pw_name for entry in users if entry.pw_gid == gid or entry.pw_name in named)
 
 

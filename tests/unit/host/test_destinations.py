@@ -89,6 +89,55 @@ def test_what_is_in_the_way_of_a_directory_is_named(tmp_path: pathlib.Path, name
     assert error.value.remedy.endswith(f"or move {first} away first")
 
 
+NOBODY = 65534
+STAFF = 50
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory to another user")
+@pytest.mark.parametrize("path", ["place", "place/new", "place/present", "link", "link/new"])
+@pytest.mark.parametrize(
+    ("owner", "group", "mode", "writer"),
+    [
+        (NOBODY, 0, 0o755, "place belongs to nobody (mode 0755)"),
+        (NOBODY, 0, 0o1777, "place belongs to nobody (mode 1777)"),
+        (0, 0, 0o757, "all users can write to place (owner root, mode 0757)"),
+        (0, NOBODY, 0o775, "nobody can write to place (owner root, mode 0775)"),
+        (0, 0, 0o1777, "all users can write to place (owner root, mode 1777)"),
+        (0, STAFF, 0o2775, ""),
+        (1, 1, 0o755, ""),
+    ],
+)
+def test_root_writes_to_no_directory_that_another_user_can_replace(
+    tmp_path: pathlib.Path, path: str, owner: int, group: int, mode: int, writer: str
+) -> None:
+    place = tmp_path / "place"
+    (place / "present").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("place")
+    os.chown(place, owner, group)
+    place.chmod(mode)
+    # Nobody can replace an entry of root in the sticky directory of root.
+    if not writer or (mode == 0o1777 and owner == 0 and path == "place/present"):
+        destinations.check_shared_directory("x_bin_dir (bin_dir)", str(tmp_path / path))
+        return
+    for check in (destinations.check_shared_directory, destinations.check_own_directory):
+        with pytest.raises(DevserverError) as error:
+            check("x_bin_dir (bin_dir)", str(tmp_path / path))
+        assert f"x_bin_dir (bin_dir) is {tmp_path / path}, but {writer.replace('place', str(place))}: " in str(
+            error.value
+        )
+        assert "choose another path for x_bin_dir (bin_dir)" in error.value.remedy
+        assert not (place / "new").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a link to another user")
+def test_root_writes_through_no_link_of_a_user(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "place").mkdir()
+    (tmp_path / "link").symlink_to("place")
+    os.lchown(tmp_path / "link", NOBODY, NOBODY)
+    with pytest.raises(DevserverError, match="link belongs to nobody"):
+        destinations.check_shared_directory("x_bin_dir (bin_dir)", str(tmp_path / "link"))
+
+
 CHARACTERS = st.sampled_from(
     ["/", "/", ".", "..", "a", "b", " ", "~", "$x", ":", "\n", "\0", "\x7f", "\\", "'", '"', "%i", "é", "*"]
 )

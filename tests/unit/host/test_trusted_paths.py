@@ -8,7 +8,11 @@ import os
 import pathlib
 
 import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import TimedOut
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.trusted_paths import (
+    find_other_writer,
+    find_other_writer_below,
     only_root_can_change,
     shared_directory,
 )
@@ -107,3 +111,22 @@ def test_a_file_of_another_user_is_no_shared_directory(program: pathlib.Path) ->
     os.chown(program, OTHER, 0)
     program.chmod(0o666)
     assert shared_directory(str(program)) == ""
+
+
+def test_all_entries_of_a_directory_are_inspected_or_none_is_trusted(tmp_path: pathlib.Path) -> None:
+    for number in range(21_000):
+        os.close(os.open(tmp_path / str(number), os.O_CREAT))
+    # The last one that is listed.
+    last = list(os.scandir(tmp_path))[-1].path
+    os.chown(last, OTHER, 0)
+    root = find_account("root")
+    assert find_other_writer_below(str(tmp_path), root, 30) == f"{last} belongs to nobody (mode 0755)"
+    with pytest.raises(TimedOut, match="more entries than can be checked within 0 s"):
+        find_other_writer_below(str(tmp_path), root, 0)
+
+
+def test_the_owner_of_a_sticky_directory_can_replace_what_is_in_it(program: pathlib.Path) -> None:
+    program.parent.chmod(0o1777)
+    assert find_other_writer(str(program), find_account("root")) == ""
+    os.chown(program.parent, OTHER, 0)
+    assert "bin belongs to nobody (mode 1777)" in find_other_writer(str(program), find_account("root"))
