@@ -16,6 +16,7 @@ import json
 import os
 import pwd
 import re
+import resource
 import select
 import signal
 import stat
@@ -32,6 +33,8 @@ Item = t.TypeVar("Item")
 
 # Seconds for all that is planned, or written, in the files of one user.
 LIMIT = 30.0
+# Bytes of memory for the same; the largest file that can be edited within LIMIT takes less.
+_MEMORY = 512 << 20
 # Seconds that the kernel gets to end a killed process; a disk or network that hangs can keep it for longer.
 _UNTIL_KILLED = 1.0
 _PAUSE = 0.0002
@@ -150,6 +153,7 @@ def _serve(account: Account | None, function: t.Callable[[Item], t.Any], items: 
         # A handler of this module would clean up for its parent.
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
+        _limit_memory()
         if account is not None:
             _become(account)
         with open(writer, "wb") as output:
@@ -158,6 +162,15 @@ def _serve(account: Account | None, function: t.Callable[[Item], t.Any], items: 
                 output.flush()
     finally:
         os._exit(0)
+
+
+def _limit_memory() -> None:
+    """Limit the memory of this process, beside what it has from its parent."""
+    with open("/proc/self/statm", encoding="ascii") as file:
+        present = int(file.read().split()[5]) * resource.getpagesize()
+    _soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    limit = present + _MEMORY
+    resource.setrlimit(resource.RLIMIT_DATA, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
 
 
 def _become(account: Account) -> None:
@@ -192,6 +205,8 @@ def _outcome(function: t.Callable[[Item], t.Any], item: Item) -> dict[str, t.Any
         return {"error": [error.problem, error.expected, error.remedy, error.details]}
     except OSError as error:
         return {"errno": [error.errno, error.strerror, error.filename]}
+    except MemoryError:
+        return {"error": [f"it takes more than {_MEMORY >> 20} MiB of memory", "", "make the file smaller", {}]}
     except Exception as error:
         # A file of a user can be made to fail in any way, such as by its depth or size.
         return {"error": [f"{type(error).__name__}: {error}", "", "", {}]}

@@ -20,7 +20,10 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.report 
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules import evaluate
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Snapshot
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment import apply
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import vscode_server
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import (
+    editor_files,
+    vscode_server,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import Probe, probe_of
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.ci import CiKind
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.devcontainer import (
@@ -44,6 +47,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.d
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import run, session_environment
+from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.document import parse
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells.shell_query import ShellQuery
 
 # Prints what the real one does, from the environment alone.
@@ -448,6 +452,25 @@ def test_the_file_of_a_multi_root_workspace_has_settings_and_debug_sessions(edit
     ]
     path.write_text('{"folders": []}')
     assert [key for key in editor_host.seen() if key[1] == place] == []
+
+
+def test_large_files_are_one_finding_of_their_user(editor_host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parsed, 20 files of 8 MiB would take some 10 GiB of memory, and minutes."""
+    monkeypatch.setattr(editor_files, "_characters", {})
+    monkeypatch.setattr(editor_files, "_exceeded", {})
+    read: list[str] = []
+    monkeypatch.setattr(editor_files, "parse", lambda text, path: read.append(text) or parse(text, path=path))
+    for number in range(20):
+        editor_host.put(f"hello/{number:02}.code-workspace", f'{{"settings": {{"x": "{"y" * 200_000}"}}}}')
+    environment_files = [
+        {"type": "go", "request": "launch", "name": f"{n}", "envFile": "/proc/self/environ"} for n in "ab"
+    ]
+    editor_host.put("hello/.vscode/launch.json", json.dumps({"configurations": environment_files}))
+    editor_host.put("hello/.github/workflows/ci.yml", "on: push\n")
+    found = [one for one in editor_host.findings() if "exceed 2 MiB" in one.cause]
+    (finding,) = by_cause(found, [])
+    assert f"with {editor_host.directory}/10.code-workspace, the files of editors and workflows" in finding.cause
+    assert sum(map(len, read)) < 2 << 20
 
 
 def test_each_container_of_a_workspace_is_a_context(editor_host: Host) -> None:

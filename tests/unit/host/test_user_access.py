@@ -75,6 +75,16 @@ def test_a_call_without_end_costs_its_user_alone(account: Account, monkeypatch: 
         results["/c"]()
 
 
+def test_memory_without_end_costs_its_user_alone(account: Account) -> None:
+    def function(mebibytes: int) -> int:
+        return len(bytearray(mebibytes << 20))
+
+    results = each_as(account, function, {"small": 100, "large": 600, "next": 100})
+    assert results["small"]() == results["next"]() == 100 << 20
+    with pytest.raises(DevserverError, match="it takes more than 512 MiB of memory"):
+        results["large"]()
+
+
 def test_a_killed_process_is_an_error_of_the_user(account: Account) -> None:
     before = child_ids(os.getpid())
     with pytest.raises(DevserverError, match="was killed"):

@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import typing as t
 
+from ..._core.errors import DevserverError
 from ..._core.provenance import Source
 from ..._environment.contexts.editor_files import (
     EditorContext,
@@ -15,13 +17,13 @@ from ..._environment.contexts.editor_files import (
     encodable,
     filled,
     places_of,
+    read_editor_text,
 )
 from ..._environment.contexts.vscode_debug import attach_places
 from ..._environment.declaration import UserEnvironment
 from ..._jsonc.document import Key, Node
 from ..records.editor_settings import EditorSettings, Setting
 from ..records.observation import Observation
-from .go_files import lines_of
 
 # Characters. No program reads settings that are nested deeper.
 _DEEPEST = 500
@@ -80,7 +82,10 @@ def with_test_file(file: EditorSettings) -> EditorSettings:
         return file
     account, workspace = file.user.account, os.path.dirname(os.path.dirname(setting.source.file or ""))
     path = filled(setting.value, {"HOME": account.home}, places_of(workspace, account))
-    return file._replace(test_file=path, test_lines=lines_of(path, account))
+    lines: list[str] = []
+    with contextlib.suppress(DevserverError):
+        lines = ((read_editor_text(path, account) if os.path.isabs(path) else None) or "").split("\n")
+    return file._replace(test_file=path, test_lines=lines)
 
 
 def _path(file: EditorFile) -> str:

@@ -15,15 +15,16 @@ import typing as t
 from ..._core.errors import DevserverError
 from ..._core.provenance import Assignment, Source
 from ..._host.accounts import Account
-from ..._host.files import read_text
 from ..._host.managed_files import ManagedFile
 from ..._host.user_access import acting_as
 from ..declaration import Declaration, UserEnvironment
 from ..workflow_file import Variable, envs
 from .base import Context, ContextKind
-from .editor_files import FileContext, encodable
+from .editor_files import FileContext, encodable, read_editor_text
 
 _DIRECTORY = ".github/workflows"
+# Files that are read.
+_MOST = 100
 
 
 class CiContext(FileContext):
@@ -68,14 +69,13 @@ class CiKind(ContextKind):
 def _files(directory: str, account: Account) -> list[str]:
     pattern = os.path.join(glob.escape(directory), _DIRECTORY, "*.y*ml")
     with acting_as(account):
-        return sorted(path for path in glob.glob(pattern) if path.endswith((".yml", ".yaml")))
+        return sorted(path for path in glob.glob(pattern) if path.endswith((".yml", ".yaml")))[:_MOST]
 
 
 def _jobs(directory: str, path: str, user: UserEnvironment) -> list[Context]:
     title = os.path.relpath(path, directory)
     try:
-        with acting_as(user.account):
-            environments = envs(read_text(path) or "", path=path)
+        environments = envs(read_editor_text(path, user.account) or "", path=path)
     except DevserverError as error:
         return [CiContext(path, f"{directory} ({title})", problem=error.problem)]
     workflow_variables = [variable for env in environments if not env.job for variable in env.variables]

@@ -26,6 +26,11 @@ _REFERENCE = re.compile(r"\$\{(\w+)(?::([^}:]*)(?::([^}]*))?)?\}")
 _OF_ENVIRONMENT = ("env", "localEnv")
 # Files of multi-root workspaces in one directory: its user may have created any number.
 _MOST_WORKSPACES = 20
+# Characters in all files that are read of one user: parsed, they take sixty times as much memory.
+_MOST_TEXT = 2 << 20
+# What was read so far, and why nothing else is.
+_characters: dict[Account, int] = {}
+_exceeded: dict[Account, DevserverError] = {}
 # The beginning of a reference.
 _BEGINNING = "${"
 
@@ -137,10 +142,14 @@ def _text(value: t.Any) -> str:
 
 
 def read_editor_file(path: str, account: Account) -> EditorFile:
-    """Read a file with the rights of ``account``, as ``acting_as`` gives them."""
+    """Read a file with the rights of ``account``, as ``acting_as`` gives them.
+
+    If the files of that user are too large together, the first one that is not read has the problem.
+    """
+    if account in _exceeded:
+        return EditorFile(path)
     try:
-        with acting_as(account):
-            text = read_text(path)
+        text = read_editor_text(path, account)
         file = EditorFile(path, None if text is None else parse(text, path=path))
         root = file.node()
         if root and root.kind != "object":
@@ -149,6 +158,26 @@ def read_editor_file(path: str, account: Account) -> EditorFile:
     except DevserverError as error:
         expected = f"; expected: {error.expected}" if error.expected else ""
         return EditorFile(path, problem=error.problem + expected)
+
+
+def read_editor_text(path: str, account: Account) -> str | None:
+    """Return the text of a file of a workspace or editor, None if there is none.
+
+    Raises DevserverError from the file on by which those of the user become too large.
+    """
+    if account in _exceeded:
+        raise _exceeded[account]
+    with acting_as(account):
+        text = read_text(path)
+    _characters[account] = _characters.get(account, 0) + len(text or "")
+    if _characters[account] > _MOST_TEXT:
+        _exceeded[account] = DevserverError(
+            f"with {path}, the files of editors and workflows of {account.name} exceed {_MOST_TEXT >> 20} MiB; this and"
+            " further ones were not read",
+            remedy="make these files smaller, or move them out of the workspaces",
+        )
+        raise _exceeded[account]
+    return text
 
 
 def code_workspaces(directory: str, account: Account) -> list[EditorFile]:

@@ -14,9 +14,7 @@ from ..._core.provenance import Assignment, Source
 from ..._host.accounts import Account
 from ..._host.assignments import find_assignments
 from ..._host.command import session_environment
-from ..._host.files import read_text
 from ..._host.managed_files import ManagedFile
-from ..._host.user_access import acting_as
 from ..._jsonc.document import Key
 from ..._jsonc.editor import Edit
 from ..declaration import CHECKOUT_FILES, Declaration, UserEnvironment
@@ -31,6 +29,7 @@ from .editor_files import (
     filled,
     places_of,
     read_editor_file,
+    read_editor_text,
 )
 from .vscode_server import VscodeServerContext, settings_of, workspace_settings
 
@@ -222,8 +221,7 @@ def _place_of(launch: EditorFile, configuration: t.Sequence[Key], name: str) -> 
 
 
 def _read_env_file(path: str, source: Source, account: Account) -> list[Assignment]:
-    with acting_as(account):
-        text = read_text(path)
+    text = read_editor_text(path, account)
     if text is None:
         raise DevserverError(
             f"{source}: envFile {path} is missing, so that no session starts",
