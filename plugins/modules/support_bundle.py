@@ -204,11 +204,13 @@ def _read(params: t.Mapping[str, t.Any]) -> Outcome:
     now = time.time()
     about = {"host": params["host"], "collection_version": COLLECTION_VERSION, "generated_at": _utc(now)}
     plan = _create_plan(params)
+    secrets = known_secrets(plan)
+    secrets = secrets._replace(everywhere={*params["secrets"], *secrets.everywhere})
     packed = create_archive(
-        collect(plan),
+        collect(plan, secrets),
         directory=archive_directory(params["host"], now),
         about=about,
-        secrets={*params["secrets"], *known_secrets(plan)},
+        secrets=secrets,
         sizes=SizeLimits(plan.max_file, parse_size(params["max_size"], "max_size")),
     )
     # The action plugin writes the archive to a file on the controller. The host stores nothing.

@@ -5,27 +5,46 @@
 from __future__ import annotations
 
 import base64
+import collections
 import hashlib
 import io
 import json
 import tarfile
 import typing as t
+from types import MappingProxyType
 
 from .._core.redaction import printable, without_secrets
 
 SCHEMA_VERSION = 1
+_MANIFEST = "manifest.json"
 
 
 class BundleItem(t.NamedTuple):
     """A file of the archive: its ``name`` and ``text``, or the ``problem`` that prevented its collection.
 
-    A long text is truncated to its beginning, or with ``tail`` to its end, which is the relevant part of logs.
+    A long text is truncated to its beginning, or with ``tail`` to its end, which is the relevant part of logs. ``user``
+    is the user whose processes wrote the text, if any.
     """
 
     name: str
     text: str = ""
     problem: str = ""
     tail: bool = False
+    user: str = ""
+
+
+class KnownSecrets(t.NamedTuple):
+    """Values that no item contains, and those that no item of a user contains.
+
+    A user chooses the latter, so they must not mask anything in the items of others.
+    """
+
+    everywhere: t.Collection[str] = ()
+    of_users: t.Mapping[str, t.Collection[str]] = MappingProxyType({})
+
+    def of(self, *users: str) -> set[str]:
+        """Return the values that no item of these users contains."""
+        return {*self.everywhere}.union(*(self.of_users.get(user, ()) for user in users))
 
 
 class SizeLimits(t.NamedTuple):
@@ -47,22 +66,24 @@ def create_archive(
     *,
     directory: str,
     about: t.Mapping[str, t.Any],
-    secrets: t.Collection[str],
+    secrets: KnownSecrets,
     sizes: SizeLimits,
 ) -> Archive:
     """Return the archive of ``items`` in ``directory``, with a ``manifest.json`` that also contains ``about``."""
     buffer = io.BytesIO()
     entries: list[dict[str, t.Any]] = []
     remaining = sizes.total
+    numbers = collections.Counter([_MANIFEST])
     with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
         for item in items:
-            content, entry = _create_entry(item, secrets, min(sizes.item, remaining))
+            content, entry = _create_entry(item, secrets.of(item.user), min(sizes.item, remaining))
+            entry["name"] = _unique_name(entry["name"], numbers)
             entries.append(entry)
             if not entry["problem"]:
                 remaining -= len(content)
                 _add_file(archive, f"{directory}/{entry['name']}", content)
         manifest = {"schema_version": SCHEMA_VERSION, **about, "files": entries}
-        _add_file(archive, f"{directory}/manifest.json", json.dumps(manifest, indent=2).encode() + b"\n")
+        _add_file(archive, f"{directory}/{_MANIFEST}", json.dumps(manifest, indent=2).encode() + b"\n")
     return Archive(buffer.getvalue(), manifest)
 
 
@@ -79,6 +100,15 @@ def _create_entry(item: BundleItem, secrets: t.Collection[str], limit: int) -> t
     if not problem:
         entry["sha256"] = hashlib.sha256(kept).hexdigest()
     return kept, {**entry, "truncated": truncated, "problem": problem}
+
+
+def _unique_name(name: str, numbers: collections.Counter[str]) -> str:
+    """Return ``name`` with a number if another item has it, such as by the same asterisks."""
+    while numbers[name]:
+        numbers[name] += 1
+        name = f"{name}.{numbers[name]}"
+    numbers[name] += 1
+    return name
 
 
 def _add_file(archive: tarfile.TarFile, name: str, content: bytes) -> None:

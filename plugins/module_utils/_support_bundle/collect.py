@@ -16,10 +16,10 @@ import time
 import typing as t
 
 from .._core.errors import DevserverError, describe_error
-from .._core.redaction import secret_values
+from .._core.redaction import presentable, secret_values
 from .._core.sizes import format_size
 from .._environment.go_command import without_traces
-from .._host.accounts import Account, find_account
+from .._host.accounts import Account, find_account, find_owner
 from .._host.command import SYSTEM_PATH, Completed, run, session_environment
 from .._host.files import open_nonblocking
 from .._host.procfs import path_of, read_process
@@ -27,9 +27,9 @@ from .._host.tempdirs import user_directory
 from .._host.trusted_paths import shared_directory
 from .._host.user_access import acting_as
 from .._systemd.environment_files import assignments_in
-from .._systemd.systemctl import main_processes
+from .._systemd.systemctl import main_processes, properties_of
 from .._tools.build_info import read_build_info
-from .archive import BundleItem
+from .archive import BundleItem, KnownSecrets
 from .goroutines import DlvOptions, dump_goroutines
 
 # The environment files of the collection's units.
@@ -46,6 +46,7 @@ _SYSTEMD_MATCH = ("_SYSTEMD_SLICE=system-systemd\\x2dcoredump.slice",)
 # The minimum size in bytes, that of the time. The first line of an entry is not indented.
 _MINIMUM_ENTRY_SIZE = 32
 _ENTRY_START = re.compile(r"\n(?=\S)")
+_NO_SECRETS = KnownSecrets()
 _BACKTRACE = "bt\ngoroutines -t\nexit\n"
 
 
@@ -83,12 +84,15 @@ class BundlePlan(t.NamedTuple):
     temporary_directory: str = "/tmp"
 
 
-def collect(plan: BundlePlan) -> list[BundleItem]:
-    """Return all items, each with its text or the problem that prevented its collection."""
+def collect(plan: BundlePlan, secrets: KnownSecrets = _NO_SECRETS) -> list[BundleItem]:
+    """Return all items, each with its text or the problem that prevented its collection.
+
+    The archive masks ``secrets`` in each item, but for the entries of single users in the drift report.
+    """
     return [
         *_collect_versions(plan),
         *(_collect_build_info(plan, path) for pattern in plan.binaries for path in _expand_pattern(pattern)),
-        _drift_item(plan),
+        _drift_item(plan, secrets),
         *_collect_units(plan),
         *(_collect_log(plan, path) for pattern in plan.logs for path in _expand_pattern(pattern)),
         *(_collect_goroutines(plan, name) for name in plan.goroutines),
@@ -96,26 +100,35 @@ def collect(plan: BundlePlan) -> list[BundleItem]:
     ]
 
 
-def known_secrets(plan: BundlePlan) -> set[str]:
-    """Return the secrets of the rendered environments and of the inspected processes, which no text may contain."""
-    variables: list[t.Mapping[str, str]] = []
+def known_secrets(plan: BundlePlan) -> KnownSecrets:
+    """Return the secrets of the rendered environments, of the inspected processes and of the drift report."""
+    everywhere: set[str] = set()
     for pattern in _ENVIRONMENTS:
         for path in _expand_pattern(pattern):
             with contextlib.suppress(DevserverError):
-                variables += [{assignment.name: assignment.value} for assignment in assignments_in(path)]
-    variables += [process.environment for process in map(read_process, _find_processes(plan)) if process]
+                for assignment in assignments_in(path):
+                    everywhere |= secret_values({assignment.name: assignment.value})
+    of_users: dict[str, set[str]] = {}
+    for process in filter(None, map(read_process, _find_processes(plan))):
+        of_users.setdefault(_user_name(process.uid), set()).update(secret_values(process.environment))
     # The report does not contain a value next to its name.
-    cells = (plan.drift or {}).get("cells", [])
-    variables += [{cell["variable"]: str(cell[side])} for cell in cells for side in ("expected", "actual")]
-    return {value for mapping in variables for value in secret_values(mapping)}
+    for cell in (plan.drift or {}).get("cells", []):
+        everywhere |= secret_values({cell["variable"]: str(cell["expected"])})
+        of_users.setdefault(cell["user"], set()).update(secret_values({cell["variable"]: str(cell["actual"])}))
+    return KnownSecrets(everywhere | of_users.pop("root", set()), of_users)
 
 
-def _collect_item(name: str, collect_text: t.Callable[[], str], *, tail: bool = False) -> BundleItem:
+def _user_name(uid: int) -> str:
+    owner = find_owner(uid)
+    return owner.name if owner else str(uid)
+
+
+def _collect_item(name: str, collect_text: t.Callable[[], str], *, tail: bool = False, user: str = "") -> BundleItem:
     try:
-        return BundleItem(name, collect_text(), tail=tail)
+        return BundleItem(name, collect_text(), tail=tail, user=user)
     except Exception as error:
         # Logs and responses of users' processes are hostile input: they must not suppress the other items.
-        return BundleItem(name, problem=describe_error(error))
+        return BundleItem(name, problem=describe_error(error), user=user)
 
 
 def _output_of(plan: BundlePlan, *argv: str) -> str:
@@ -156,10 +169,22 @@ def _collect_build_info(plan: BundlePlan, path: str) -> BundleItem:
     return _collect_item(f"build-info/{_flat_name(path)}.txt", lambda: f"{path}: {read_build_info(path).text}\n")
 
 
-def _drift_item(plan: BundlePlan) -> BundleItem:
+def _drift_item(plan: BundlePlan, secrets: KnownSecrets) -> BundleItem:
     if plan.drift is None:
         return BundleItem("drift.json", problem=plan.drift_problem or "the report was not requested")
-    return BundleItem("drift.json", json.dumps(plan.drift, indent=2, sort_keys=True) + "\n")
+    drift = {
+        name: [_mask_entry(entry, secrets) for entry in value] if isinstance(value, list) else value
+        for name, value in plan.drift.items()
+    }
+    return BundleItem("drift.json", json.dumps(drift, indent=2, sort_keys=True) + "\n")
+
+
+def _mask_entry(entry: t.Any, secrets: KnownSecrets) -> t.Any:
+    """Return a cell or finding without the secrets of its users."""
+    if not isinstance(entry, dict):
+        return entry
+    hidden = secrets.of(str(entry.get("user") or ""), *map(str, entry.get("users") or ()))
+    return {name: presentable(value, hidden) for name, value in entry.items()}
 
 
 def _list_units(plan: BundlePlan) -> list[str]:
@@ -174,7 +199,10 @@ def _collect_units(plan: BundlePlan) -> list[BundleItem]:
         units = _list_units(plan)
     except DevserverError as error:
         return [BundleItem("units/list.txt", problem=str(error))]
-    return [item for unit in units for item in _collect_unit(plan, unit)]
+    properties: dict[str, dict[str, str]] = {}
+    with contextlib.suppress(DevserverError):
+        properties = properties_of(units, ("User",))
+    return [item for unit in units for item in _collect_unit(plan, unit, properties.get(unit, {}).get("User", ""))]
 
 
 def _find_processes(plan: BundlePlan) -> list[int]:
@@ -188,16 +216,17 @@ def _find_processes(plan: BundlePlan) -> list[int]:
     return [pid for pid in pids if pid]
 
 
-def _collect_unit(plan: BundlePlan, unit: str) -> list[BundleItem]:
+def _collect_unit(plan: BundlePlan, unit: str, user: str) -> list[BundleItem]:
     # The exit code of `status` is not 0 for a unit that does not run.
     return [
         _collect_item(
             f"units/{unit}.status.txt",
             lambda: _run_command(plan, "systemctl", "status", "-l", "-n0", "--", unit).stdout,
+            user=user,
         ),
-        _collect_item(f"units/{unit}.show.txt", lambda: _output_of(plan, "systemctl", "show", "--", unit)),
-        _collect_item(f"units/{unit}.file.txt", lambda: _output_of(plan, "systemctl", "cat", "--", unit)),
-        _collect_item(f"journal/{unit}.txt", lambda: _read_journal(plan, unit), tail=True),
+        _collect_item(f"units/{unit}.show.txt", lambda: _output_of(plan, "systemctl", "show", "--", unit), user=user),
+        _collect_item(f"units/{unit}.file.txt", lambda: _output_of(plan, "systemctl", "cat", "--", unit), user=user),
+        _collect_item(f"journal/{unit}.txt", lambda: _read_journal(plan, unit), tail=True, user=user),
     ]
 
 
@@ -218,7 +247,9 @@ def _reverse_entries(text: str) -> str:
 
 
 def _collect_log(plan: BundlePlan, path: str) -> BundleItem:
-    return _collect_item(f"logs/{_flat_name(path)}", lambda: _read_tail(path, plan.max_file), tail=True)
+    return _collect_item(
+        f"logs/{_flat_name(path)}", lambda: _read_tail(path, plan.max_file), tail=True, user=_owner_of(path)
+    )
 
 
 def _read_tail(path: str, limit: int) -> str:
@@ -254,7 +285,7 @@ def _collect_goroutines(plan: BundlePlan, name: str) -> BundleItem:
             env = dict(session_environment(account), PATH=f"{plan.goroot}/bin:{SYSTEM_PATH}")
             return dump_goroutines(pid, DlvOptions(plan.dlv, account, env, directory, plan.hold))
 
-    return _collect_item(f"goroutines/{_flat_name(name)}.txt", dump)
+    return _collect_item(f"goroutines/{_flat_name(name)}.txt", dump, user=_owner_of_process(name))
 
 
 def _collect_backtrace(plan: BundlePlan, core: Core) -> BundleItem:
@@ -278,7 +309,8 @@ def _collect_backtrace(plan: BundlePlan, core: Core) -> BundleItem:
                 )
             return completed.stdout
 
-    return _collect_item(f"cores/{_flat_name(core.core) if core.core else core.pid}.txt", backtrace)
+    name = f"cores/{_flat_name(core.core) if core.core else core.pid}.txt"
+    return _collect_item(name, backtrace, user=_user_name(core.uid) if core.pid else _owner_of(core.core))
 
 
 def _find_kept_cores(plan: BundlePlan) -> list[Core]:
@@ -363,6 +395,20 @@ def _find_account_of(uid: int) -> Account:
             f"this host has no user with uid {uid}",
             remedy="create that user, or give the core dump or the process to a user of this host",
         ) from None
+
+
+def _owner_of(path: str) -> str:
+    """Return the name of the user who owns a file; empty if there is none."""
+    try:
+        return _user_name(os.stat(path).st_uid)
+    except OSError:
+        return ""
+
+
+def _owner_of_process(name: str) -> str:
+    with contextlib.suppress(DevserverError):
+        return _owner_of(path_of(_find_process(name)))
+    return ""
 
 
 def _find_process(name: str) -> int:

@@ -21,6 +21,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors i
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._support_bundle.archive import (
     BundleItem,
+    KnownSecrets,
     SizeLimits,
     create_archive,
     encode_archive,
@@ -43,6 +44,7 @@ from tests.support.time_limit import time_limit
 
 PLAN = BundlePlan("/nowhere", "/nowhere/gopls", "/nowhere/dlv", units=[], binaries=[], logs=[], since="-1d")
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
+NO_SECRETS = KnownSecrets()
 LARGE_SIZES = SizeLimits(1000, 10000)
 
 
@@ -52,7 +54,7 @@ def read_files(packed):
         return {member.name: archive.extractfile(member).read().decode() for member in archive}
 
 
-def packed(*items, sizes=LARGE_SIZES, secrets=()):
+def packed(*items, sizes=LARGE_SIZES, secrets=NO_SECRETS):
     return create_archive(items, directory="b", about={"host": "dev1"}, secrets=secrets, sizes=sizes)
 
 
@@ -89,18 +91,48 @@ def test_the_archive_contains_no_secret():
         BundleItem(f"{secret}.txt", f"a {secret}"),
         BundleItem("b", problem=f"cannot print {secret}"),
         BundleItem("c", f"X_TOKEN=other-{secret[:3]}"),
-        secrets=[secret],
+        secrets=KnownSecrets([secret]),
     )
     everything = json.dumps(read_files(made))
     assert secret not in everything and "other-hid" not in everything
 
 
 def test_secrets_of_the_drift_report_are_recognised():
-    cells = [{"variable": "SHOP_TOKEN", "expected": "declared-one", "actual": "another-one"}]
-    cells += [{"variable": "GOPROXY", "expected": "https://ci:pass-word@p.example.com", "actual": "off"}]
+    cells = [{"user": "a", "variable": "SHOP_TOKEN", "expected": "declared-one", "actual": "another-one"}]
+    cells += [{"user": "a", "variable": "GOPROXY", "expected": "https://ci:pass-word@p.example.com", "actual": "off"}]
     found = known_secrets(PLAN._replace(drift={"cells": cells, "findings": []}))
-    assert {"declared-one", "another-one", "pass-word"} <= found
-    assert "off" not in found
+    assert {"declared-one", "pass-word"} <= found.everywhere
+    assert found.of_users == {"a": {"another-one"}}
+
+
+def test_a_user_masks_only_the_own_items():
+    """Values of a user's environment must not hide words in the items of others, or their names."""
+    hidden = {"alice": ["status", "gopls@"]}
+    made = packed(
+        BundleItem("units/gopls@alice.txt", "status", user="alice"),
+        BundleItem("units/gopls@bob.txt", "status", user="bob"),
+        BundleItem("versions/gopls.txt", "status"),
+        secrets=KnownSecrets((), hidden),
+    )
+    texts = {"b/units/***alice.txt": "***", "b/units/gopls@bob.txt": "status", "b/versions/gopls.txt": "status"}
+    files = read_files(made)
+    assert {name: files[name] for name in texts} == texts
+    drift = {
+        "cells": [{"user": user, "variable": "X", "status": "the status", "actual": "ok"} for user in ("alice", "bob")],
+        "findings": [{"user": "", "users": ["bob", "alice"], "cause": "the status"}],
+        "schema_version": 1,
+    }
+    items = collect(PLAN._replace(drift=drift), KnownSecrets((), hidden))
+    (item,) = [json.loads(one.text) for one in items if one.name == "drift.json"]
+    assert [cell["status"] for cell in item["cells"]] == ["the ***", "the status"]
+    assert item["findings"][0]["cause"] == "the ***" and item["schema_version"] == 1
+
+
+def test_each_file_of_the_archive_has_a_name_of_its_own():
+    items = [BundleItem("a", str(number)) for number in range(3)] + [BundleItem("manifest.json", "3")]
+    files = read_files(packed(*items, BundleItem("a.2", "4")))
+    assert sorted(content for content in files.values() if len(content) == 1) == ["0", "1", "2", "3", "4"]
+    assert len(files) == 6
 
 
 def test_each_missing_item_has_a_problem():
@@ -210,7 +242,7 @@ def tools(tmp_path):
 def test_a_host_without_systemctl_has_all_other_items(tools, monkeypatch):
     monkeypatch.setattr(sys.modules[collect.__module__], "SYSTEM_PATH", "/nowhere")
     plan = tools("uname", "echo Linux")._replace(goroutines=["shop.service"])
-    assert known_secrets(plan) == set()
+    assert known_secrets(plan) == KnownSecrets(set(), {})
     items = {item.name: item for item in collect(plan)}
     assert "systemctl" in items["units/list.txt"].problem
     assert "systemctl" in items["goroutines/shop.service.txt"].problem
