@@ -101,7 +101,10 @@ def find_other_writer_below(directory: str, account: Account, seconds: float) ->
     for path, directories, files in os.walk(directory):
         for place in (os.path.join(path, name) for name in (*directories, *files)):
             if time.monotonic() > deadline:
-                raise TimedOut(f"{directory} has more entries than can be checked within {seconds:g} s")
+                raise TimedOut(
+                    f"{directory} has more entries than can be checked within {seconds:g} s",
+                    remedy="choose a smaller directory",
+                )
             with contextlib.suppress(OSError):
                 status = os.lstat(place)
                 linked = stat.S_ISLNK(status.st_mode)

@@ -28,7 +28,8 @@ _OF_ENVIRONMENT = ("env", "localEnv")
 _MOST_WORKSPACES = 20
 # Characters in all files that are read of one user: parsed, they take sixty times as much memory.
 _MOST_TEXT = 2 << 20
-# What was read so far, and why nothing else is.
+# What was read so far, by user, and why nothing else is.
+_parsed: dict[tuple[Account, str], EditorFile] = {}
 _characters: dict[Account, int] = {}
 _exceeded: dict[Account, DevserverError] = {}
 # The beginning of a reference.
@@ -149,11 +150,17 @@ def read_editor_file(path: str, account: Account) -> EditorFile:
     if account in _exceeded:
         return EditorFile(path)
     try:
-        text = read_editor_text(path, account)
+        with acting_as(account):
+            text = read_text(path)
+        known = _parsed.get((account, path))
+        if known and known.document and known.document.text == text:
+            return known  # Several contexts read it.
+        _count_characters(text, path, account)
         file = EditorFile(path, None if text is None else parse(text, path=path))
         root = file.node()
         if root and root.kind != "object":
             return EditorFile(path, problem=file.problem_at(root, "the file does not contain an object"))
+        _parsed[account, path] = file
         return file
     except DevserverError as error:
         expected = f"; expected: {error.expected}" if error.expected else ""
@@ -161,7 +168,7 @@ def read_editor_file(path: str, account: Account) -> EditorFile:
 
 
 def read_editor_text(path: str, account: Account) -> str | None:
-    """Return the text of a file of a workspace or editor, None if there is none.
+    """Return the text of a file of a workspace, None if there is none, with the rights of ``account``.
 
     Raises DevserverError from the file on by which those of the user become too large.
     """
@@ -169,6 +176,11 @@ def read_editor_text(path: str, account: Account) -> str | None:
         raise _exceeded[account]
     with acting_as(account):
         text = read_text(path)
+    _count_characters(text, path, account)
+    return text
+
+
+def _count_characters(text: str | None, path: str, account: Account) -> None:
     _characters[account] = _characters.get(account, 0) + len(text or "")
     if _characters[account] > _MOST_TEXT:
         _exceeded[account] = DevserverError(
@@ -177,7 +189,6 @@ def read_editor_text(path: str, account: Account) -> str | None:
             remedy="make these files smaller, or move them out of the workspaces",
         )
         raise _exceeded[account]
-    return text
 
 
 def code_workspaces(directory: str, account: Account) -> list[EditorFile]:
