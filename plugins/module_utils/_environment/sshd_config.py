@@ -15,6 +15,7 @@ from .._host.accounts import Account
 from .._host.assignments import find_assignments
 from .._host.command import SYSTEM_PATH, run
 from .._host.files import numbered_lines, read_text_or_empty
+from .._host.remembered import remembered
 from .._host.user_texts import read_texts
 
 SSHD = "/usr/sbin/sshd"
@@ -87,6 +88,7 @@ def variables(account: Account, timeout: float) -> list[Assignment]:
     return [Assignment(name, value, source) for name, _sign, value in named if source]
 
 
+@remembered
 def user_variables(account: Account, timeout: float) -> tuple[list[Assignment], list[Assignment]]:
     """Return the variables that the user's keys (``environment=``) and ``~/.ssh/environment`` give a login.
 

@@ -12,6 +12,7 @@ from .._core.provenance import Source
 from .._host.accounts import Account
 from .._host.command import SYSTEM_PATH, run
 from .._host.files import numbered_lines
+from .._host.remembered import remembered
 from .._host.user_texts import read_texts
 from .scripts import SH_PRINT_FISH_FILES
 
@@ -64,6 +65,7 @@ def read_startup_files(account: Account, timeout: float) -> FishLines:
     return FishLines([(Source("file", os.path.join(directory, name), int(line)), text) for name, line, text in matches])
 
 
+@remembered
 def read_file(path: str, account: Account, timeout: float) -> FishLines:
     """Return every line of a file, if the user can read it."""
     text = read_texts([path], account, timeout).get(path, "")

@@ -9,6 +9,7 @@ lead to the change, and the text of the outer one is searched in the file that i
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 import shlex
@@ -59,11 +60,7 @@ class _Step(t.NamedTuple):
     @property
     def file(self) -> str:
         """The file that the command reads; empty for another command, and for a pipe."""
-        try:
-            name = shlex.split(self.command)[1:2] if self.word in ("source", ".") else []
-        except ValueError:
-            return ""
-        return name[0] if name and name[0].startswith("/") and "/.psub." not in name[0] else ""
+        return _file_read_by(self.command) if self.word in ("source", ".") else ""
 
     @property
     def hides_lines(self) -> bool:
@@ -75,6 +72,16 @@ class _Step(t.NamedTuple):
         if self.word in ("source", ".") and not self.file:
             return f"{self.before} | {self.word}" if "/.psub." not in self.command else self.word
         return self.command.split("\\n", 1)[0]
+
+
+# Each change has all commands that lead to it, mostly the same.
+@functools.lru_cache(maxsize=1000)
+def _file_read_by(command: str) -> str:
+    try:
+        name = shlex.split(command)[1:2]
+    except ValueError:
+        return ""
+    return name[0] if name and name[0].startswith("/") and "/.psub." not in name[0] else ""
 
 
 class Change(t.NamedTuple):

@@ -10,6 +10,7 @@ import typing as t
 
 from .._core.errors import DevserverError
 from .._host.command import SYSTEM_PATH, Completed, run
+from .._host.remembered import remembered
 from .quoting import unquoted
 
 # Where the administrator's units are.
@@ -34,6 +35,7 @@ def default_path(timeout: float) -> str:
     return unquoted(manager_environment(timeout).get("PATH", SYSTEM_PATH))
 
 
+@remembered
 def manager_environment(timeout: float) -> dict[str, str]:
     """Return the variables that the manager gives to units, with values as systemctl quotes them."""
     completed = run(["systemctl", "show-environment"], env={"PATH": SYSTEM_PATH}, timeout=timeout)

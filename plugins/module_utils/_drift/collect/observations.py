@@ -22,6 +22,7 @@ from ..._environment.contexts.goenv import GoEnvContext
 from ..._environment.declaration import Declaration, UserEnvironment
 from ..._environment.go_command import NEEDS_C_COMPILER, executables, go_env, without_traces
 from ..._host.accounts import Account
+from ..._host.remembered import remembering
 from ..._host.trusted_paths import only_root_can_change
 from ..._host.user_access import has_home
 from ..._shells import blame
@@ -58,6 +59,7 @@ class _UnreadableContext(_NoHomeContext):
         return Probe(None, self._problem)
 
 
+@remembering()
 def observe(
     declaration: Declaration, names: t.Sequence[str], *, timeout: float, kinds: t.Sequence[ContextKind] = KINDS
 ) -> list[Observation]:

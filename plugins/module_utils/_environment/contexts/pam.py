@@ -21,6 +21,7 @@ from ..._host.command import SYSTEM_PATH
 from ..._host.files import numbered_lines, read_text
 from ..._host.managed_block import with_block
 from ..._host.managed_files import ManagedFile, named_files, stale_files, whole_file
+from ..._host.remembered import remembered
 from ..._host.user_texts import read_texts
 from ..declaration import Declaration
 
@@ -187,6 +188,7 @@ def _line(name: str, value: str) -> str:
     return line
 
 
+@remembered
 def assignments(service: str, account: Account, timeout: float = 5) -> list[Assignment]:
     """Return what the pam_env lines of a PAM service set for ``account``, in order, with file and line."""
     variables: list[Assignment] = []
@@ -197,8 +199,13 @@ def assignments(service: str, account: Account, timeout: float = 5) -> list[Assi
         # Recent releases of Linux-PAM have neither the option nor the file.
         if options.get("user_readenv", "0") != "0":
             path = os.path.join(account.home, options.get("user_envfile", ".pam_environment"))
-            variables += _configuration_lines(read_texts([path], account, timeout).get(path), path)
+            variables += _user_file(path, account, timeout)
     return variables
+
+
+@remembered
+def _user_file(path: str, account: Account, timeout: float) -> list[Assignment]:
+    return _configuration_lines(read_texts([path], account, timeout).get(path), path)
 
 
 def describe_low_limit(account: Account) -> str:

@@ -21,6 +21,7 @@ from ..._host.accounts import Account, can_log_in
 from ..._host.command import SYSTEM_PATH, run, session_environment
 from ..._host.files import read_text, read_text_or_empty
 from ..._host.managed_files import ManagedFile
+from ..._host.remembered import remembered
 from ..._host.tempdirs import temporary_directory
 from ..._shells.scripts import SH_SERVE_LOGIN, fill
 from ..._shells.shell_query import ShellQuery
@@ -146,6 +147,7 @@ def _end_session(directory: str) -> None:
             run(argv, env={"PATH": SYSTEM_PATH}, timeout=_SECONDS)
 
 
+@remembered
 def variables_over_ssh(account: Account, timeout: float) -> list[Assignment]:
     """Return the variables of a command over ssh before any startup file is read.
 
