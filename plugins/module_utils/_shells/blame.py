@@ -52,6 +52,12 @@ _BROKEN = re.compile("syntax error|parse error|unexpected", re.IGNORECASE)
 # How bash, dash and zsh report an assignment to a readonly variable, and the commands that make it one.
 _READONLY = re.compile(r"\b(?:(\w+): (?:readonly variable|is read only)|read-only variable: (\w+))")
 _MAKES_READONLY = r"(?:readonly|(?:declare|typeset|local) (?:\S+ )*-\w*r\w*)\b.*\b{}\b"
+# How programs and shells report a limit that is too low, and the commands that limit resources.
+_LACKS = re.compile("Resource temporarily unavailable|Cannot allocate memory|Too many open files|[Cc]annot fork")
+_LIMITS = re.compile(r"(?:builtin )?u?limit .*\d")
+# How programs report that their directory was deleted, and the commands by which a shell enters one.
+_LOST_DIRECTORY = re.compile(r"\bgetcwd\b|retrieving current directory")
+_ENTERS = re.compile(r"(?:builtin )?(?:cd|pushd|popd)\b")
 # Files of this collection, which are not the cause.
 _OWN = re.compile(r"/etc/gopherops/|.*/zz-gopherops-go\b")
 # The format of dash for its standard startup; for a script it includes the name.
@@ -98,10 +104,20 @@ def find_printing_line(start_up: Startup, output: str, timeout: float) -> Source
     """Return the line of a startup that prints ``output``; None if it is unknown."""
     named = _place_in(output, start_up)
     # A file of the host is not the place to correct if the user's own line prints its name.
-    if named and is_below(named.file or "", start_up.account.home) and not _READONLY.search(output):
+    if named and is_below(named.file or "", start_up.account.home) and not _has_other_cause(output):
         return named
     places = (_printing_line(part, output, timeout) for part in start_up.parts)
     return next(filter(None, places), named)
+
+
+def _has_other_cause(output: str) -> bool:
+    """Return whether a message is about what an earlier line has done."""
+    return _READONLY.search(output) is not None or is_lost_directory(output)
+
+
+def is_lost_directory(output: str) -> bool:
+    """Return whether a message has the cause that the directory of its process was deleted."""
+    return _LOST_DIRECTORY.search(output[:_LONGEST_MESSAGE]) is not None
 
 
 def _place_in(message: str, start_up: Startup) -> Source | None:
@@ -112,9 +128,13 @@ def _place_in(message: str, start_up: Startup) -> Source | None:
 
 def _printing_line(part: Startup, output: str, timeout: float) -> Source | None:
     completed = _trace_startup(part, timeout)
+    if completed is None and is_lost_directory(output):
+        return fish_blame.find_only_command("cd", part.account, timeout)
     if completed is None:
         return fish_blame.find_only_line(output, part.account, timeout)
     steps = _steps(completed, part)
+    if is_lost_directory(output):
+        return _last_command(steps, _ENTERS)
     fixed = _readonly_line(output, steps)
     if fixed:
         return fixed
@@ -231,6 +251,23 @@ def find_unparseable_line(start_up: Startup, problem: str, timeout: float) -> So
     return None
 
 
+def find_limiting_line(start_up: Startup, problem: str, timeout: float) -> Source | None:
+    """Return the last line that limits resources, if the message in ``problem`` has such a cause."""
+    if not is_lack_of_resources(problem):
+        return None
+    found = (_last_command(_steps(_trace_startup(part, timeout), part), _LIMITS) for part in start_up.parts)
+    return next(filter(None, found), None)
+
+
+def is_lack_of_resources(problem: str) -> bool:
+    """Return whether a message has the cause that a resource limit is too low."""
+    return _LACKS.search(problem) is not None
+
+
+def _last_command(steps: t.Sequence[_Step], command: t.Pattern[str]) -> Source | None:
+    return next((step.source for step in reversed(steps) if command.match(step.command)), None)
+
+
 def _hangs(steps: t.Sequence[_Step], completed: Completed) -> bool:
     """Return whether one line took most of the time, or the startup loops: on a busy host all lines are slow."""
     last = steps[-1].source._replace(by=None)
@@ -244,8 +281,7 @@ def _readonly_line(message: str, steps: t.Sequence[_Step]) -> Source | None:
     match = _READONLY.search(message[:_LONGEST_MESSAGE])
     if not match:
         return None
-    command = re.compile(_MAKES_READONLY.format(match.group(1) or match.group(2)))
-    return next((step.source for step in reversed(steps) if command.match(step.command)), None)
+    return _last_command(steps, re.compile(_MAKES_READONLY.format(match.group(1) or match.group(2))))
 
 
 def _file_being_opened(completed: Completed) -> Source | None:

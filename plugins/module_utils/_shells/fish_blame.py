@@ -40,6 +40,11 @@ def find_only_line(output: str, account: Account, timeout: float) -> Source | No
     return _only(read_startup_files(account, timeout).printing(output))
 
 
+def find_only_command(command: str, account: Account, timeout: float) -> Source | None:
+    """Return the line of the startup files with a command; None if several have it."""
+    return _only(read_startup_files(account, timeout).with_command(command))
+
+
 def find_slowest_line(start_up: Startup, timeout: float) -> tuple[float, Source | None] | None:
     """Return the seconds of the slowest line, and that line; None for the line if commands without one take more."""
     with user_directory(start_up.account) as directory:

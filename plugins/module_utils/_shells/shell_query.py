@@ -12,21 +12,32 @@ import typing as t
 
 from .._host.procfs import Stat, parse_environment, parse_stat
 
-# The state of the shell itself: none of these files is missing but the third, without statistics of the scheduler.
-_STATE = "/bin/sh -c '/bin/cat /proc/$PPID/stat /proc/uptime /proc/$PPID/schedstat /proc/$PPID/limits 2>/dev/null'"
+# The state of the shell itself, of which only the third file may be missing, and the limits of its children.
+_STATE = "/bin/sh -c '/bin/cat /proc/$PPID/stat /proc/uptime /proc/$PPID/schedstat /proc/self/limits 2>/dev/null'"
 # Commands that every shell understands. One that fails ends no shell, even if the startup has set options.
 _COMMANDS = (_STATE, "/usr/bin/env -0", "type go 2>/dev/null")
-# Go works with more than this, of the resources in /proc/PID/limits, by their names in prlimit(1).
-_ENOUGH = {
-    "Max address space": ("as", 1 << 36),
-    "Max data size": ("data", 1 << 36),
-    "Max stack size": ("stack", 1 << 20),
-    "Max file size": ("fsize", 1 << 30),
-    "Max processes": ("nproc", 1000),
-    "Max open files": ("nofile", 256),
-    "Max cpu time": ("cpu", 3600),
+
+
+class Resource(t.NamedTuple):
+    """A limited resource: its name in /proc/PID/limits, what Go needs of it, and how the shells' commands name it."""
+
+    title: str
+    enough: int
+    in_commands: str
+
+
+# By their names in prlimit(1) and limits.conf(5).
+RESOURCES = {
+    "as": Resource("address space", 1 << 33, "-[a-zA-Z]*v|vmemorysize|addressspace"),
+    "data": Resource("data size", 1 << 33, "-[a-zA-Z]*d|datasize"),
+    "stack": Resource("stack size", 1 << 20, "-[a-zA-Z]*s|stacksize"),
+    "fsize": Resource("file size", 1 << 30, "-[a-zA-Z]*f|filesize"),
+    "nproc": Resource("processes", 1000, "-[a-zA-Z]*u|maxproc"),
+    "nofile": Resource("open files", 1024, "-[a-zA-Z]*n|descriptors"),
+    "cpu": Resource("cpu time", 3600, "-[a-zA-Z]*t|cputime"),
 }
-_LIMIT = re.compile(rf"^({'|'.join(_ENOUGH)}) +(\d{{1,18}}) ", re.MULTILINE)
+_NAMES = {resource.title: name for name, resource in RESOURCES.items()}
+_LIMIT = re.compile(rf"^Max ({'|'.join(_NAMES)}) +(\d{{1,18}}|unlimited) +(\d{{1,18}}|unlimited)", re.MULTILINE)
 _SCHEDULED = re.compile(r"(\d{1,18}) (\d{1,18}) \d+")
 
 
@@ -64,10 +75,17 @@ class ShellQuery:
         state, variables, go_is = parts[: len(_COMMANDS)]
         uptime, scheduled = [*state.rpartition(")")[2].split("\n")[1:3], "", ""][:2]
         stat, now = parse_stat(state), _number(uptime.split(" ")[0])
-        limits = {_ENOUGH[name][0]: int(value) for name, value in _LIMIT.findall(state)}
-        low = {name: value for name, value in limits.items() if value < dict(_ENOUGH.values())[name]}
         seconds = _age(stat, now, scheduled) if stat and now is not None else None
-        return before, ShellState(parse_environment(variables), go_is.partition("\n")[0].strip(), seconds, now, low)
+        return before, ShellState(
+            parse_environment(variables), go_is.partition("\n")[0].strip(), seconds, now, _low_limits(state)
+        )
+
+
+def _low_limits(state: str) -> dict[str, int]:
+    """Return the limits that are too low for Go, which raises the soft limit of open files to the hard one itself."""
+    limits = ((_NAMES[title], soft, hard) for title, soft, hard in _LIMIT.findall(state))
+    values = ((name, hard if name == "nofile" else soft) for name, soft, hard in limits)
+    return {name: int(value) for name, value in values if value.isdigit() and int(value) < RESOURCES[name].enough}
 
 
 def seconds_since(moment: float) -> float:

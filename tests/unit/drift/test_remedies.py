@@ -197,6 +197,13 @@ FAULTS: dict[str, tuple[t.Callable[[Host], None], set[str]]] = {
     "a proxy behind direct": (lines(".profile", "export GOPROXY=direct,https://a.example"), {"GD102", "GD502"}),
     "an undeclared variable": (lines(".profile", "export GODEBUG=netdns=go"), {"GD102"}),
     "output": (lines(".profile", "echo hello"), {"GD701"}),
+    "a low limit, and a directory that is gone": (
+        lambda host: (
+            host.append(".bashrc", "ulimit -n 60", "ulimit -c 0"),
+            host.append(".profile", "d=$(mktemp -d)", "cd $d", "rmdir $d"),
+        )[-1],
+        {"GD701", "GD706"},
+    ),
     "an alias": (lines(".bashrc", "alias go=/usr/bin/true"), {"GD206"}),
     "a startup that exits": (lines(".bashrc", "exit 3"), {"GD901"}),
     "a relative cache": (lines(".profile", "export GOCACHE=cache"), {"GD304"}),

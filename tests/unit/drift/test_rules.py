@@ -434,6 +434,28 @@ def test_another_tree_of_a_debug_session_is_the_cause_of_its_defaults(fake_host:
     assert found == [("GD204", line.source)]
 
 
+LIMIT_LINES = [
+    ("nofile", "ulimit -Sc 0 -Hn 60", "ulimit -u 5"),
+    ("nofile", "nofile 60", "core 0"),
+    ("nproc", "limit maxproc 60", "ulimit -n 5"),
+    ("as", "ulimit -v 60", "limit descriptors 9"),
+]
+
+
+@pytest.mark.parametrize(("resource", "command", "other"), LIMIT_LINES)
+def test_a_low_limit_is_at_the_line_for_that_resource(
+    fake_host: t.Any, resource: str, command: str, other: str
+) -> None:
+    lines = [Assignment("ulimit", text, Source("file", PROFILE, n)) for n, text in enumerate([command, other], 1)]
+    limited = [fake_host(name, limits={resource: 60}, set_by=lines) for name in ("bash", "login")]
+    (finding,) = fake_host.findings(*limited)
+    assert (finding.rule.id, finding.source) == ("GD706", lines[0].source)
+    assert finding.cause.endswith("(in bash, login)")
+    failing = [dataclasses.replace(one, go=GoResult({}, "x", offender="ulimit")) for one in limited]
+    found = {(finding.rule.id, finding.source) for finding in fake_host.findings(*failing)}
+    assert found == {("GD205", lines[0].source)}
+
+
 class Debug(BashContext):
     """A substitute for the context of debug sessions."""
 

@@ -202,6 +202,14 @@ def test_a_low_limit_is_described_with_its_line(tmp_path, monkeypatch, line, fou
     assert found or text == ""
 
 
+def test_limits_of_a_user_are_stronger_than_those_for_all(tmp_path, monkeypatch):
+    (tmp_path / "limits.d").mkdir()
+    (tmp_path / "limits.conf").write_text("gopher hard nofile 100\n# a comment\n* - nofile 50\nbob - nofile 7\n")
+    monkeypatch.setattr(pam_context, "_LIMITS", str(tmp_path / "limits"))
+    found = [(item.value, item.source.line) for item in pam_context.limits(ACCOUNT._replace(name="gopher"))]
+    assert found == [("50", 3), ("100", 1)]
+
+
 Talk = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
 
 

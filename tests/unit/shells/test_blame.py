@@ -96,6 +96,27 @@ def test_a_file_that_is_no_startup_file_is_named_as_the_place_behind_the_line_th
         assert blame.find_printing_line(shell, "hello", 10) == Source("file", file, 2, f"{directory}/env:2")
 
 
+@pytest.mark.parametrize(
+    ("output", "line"),
+    [
+        ("sh: 0: getcwd() failed: No such file or directory", 3),
+        ("shell-init: error retrieving current directory: getcwd: cannot access parent directories: No such file", 3),
+    ],
+)
+def test_a_directory_that_was_deleted_is_that_of_the_line_that_enters_it(
+    start_up: t.Any, output: str, line: int
+) -> None:
+    shell, file = start_up("cd /\nmkdir ~/gone\ncd ~/gone\nrmdir ~/gone\nls\n")
+    assert blame.find_printing_line(shell, output, 10) == Source("file", file, line)
+
+
+@pytest.mark.parametrize("problem", ["fork: Resource temporarily unavailable", "Cannot fork", "no such file"])
+def test_a_lack_of_resources_is_at_the_last_limit(start_up: t.Any, problem: str) -> None:
+    shell, file = start_up("A=1\nulimit -n 500\nulimit -n 300\nulimit -n\n")
+    expected = None if problem.startswith("no") else Source("file", file, 3)
+    assert blame.find_limiting_line(shell, problem, 10) == expected
+
+
 @pytest.mark.parametrize("case", PRINTING)
 def test_the_line_that_prints(start_up: t.Any, case: str) -> None:
     text, line = PRINTING[case]

@@ -54,7 +54,7 @@ def test_a_trap_that_runs_as_the_shell_exits_forges_nothing(shell: str, tmp_path
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_low_limits_of_a_shell_are_reported(shell: str, tmp_path: pathlib.Path) -> None:
-    _before, state = reported(shell, "ulimit -v 400000; ulimit -n 100", tmp_path)
+    _before, state = reported(shell, "ulimit -v 400000; ulimit -S -n 100; ulimit -H -n 100", tmp_path)
     assert state is not None
     assert state.limits == {"as": 400000 * 1024, "nofile": 100}
     _before, state = reported(shell, ":", tmp_path)

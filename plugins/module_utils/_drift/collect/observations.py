@@ -164,6 +164,9 @@ def _stopping(observation: Observation, timeout: float) -> Source | None:
     editor_files = [place.file.path for place in context.editor_places()] if isinstance(context, EditorContext) else []
     if start_up is None or (at and (at.file in editor_files or start_up.may_read(at.file or ""))):
         return at
+    limiting = blame.find_limiting_line(start_up, observation.problem, timeout)
+    if limiting:
+        return limiting
     if observation.failure == "ended early":
         at = blame.find_unparseable_line(start_up, observation.problem, timeout)
         if at:
@@ -308,6 +311,7 @@ def _combined(pair: _Pair, probe: Probe, details: _Details | None) -> Observatio
         go_is=probe.go_is,
         stale=probe.stale,
         failure=probe.failure,
+        limits=probe.limits,
         held=probe.held,
     )
 

@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import typing as t
 
 from ..._core.errors import describe_unexpected
 from ..._core.provenance import Assignment, Source
 from ..._environment.contexts.base import Context, Failure
 from ..._environment.declaration import DIRECTORY_VARIABLES, UserEnvironment
+from ..._shells.shell_query import RESOURCES
 
 # Compared even if they are not declared: these decide how go builds.
 _MODULES = ("GOPROXY", "GOSUMDB", "GONOSUMDB", "GONOPROXY", "GOPRIVATE", "GOINSECURE", "GOVCS", "GOAUTH")
@@ -43,10 +45,11 @@ class Observation:
 
     ``environment`` is None, and ``problem`` has the reason, if the context could not be probed. ``programs`` lists, for
     each requested name, the programs on PATH that the user can run, first the one that runs. It is empty if PATH could
-    not be searched; the problem of ``go`` has the reason then. ``seconds``, ``unexpected_output``, ``go_is``, ``stale``
-    and ``held`` are those of the probe, and so is ``failure``, unless sshd reports a better reason. ``stopping`` is the
-    line at which the startup stops, ``printing`` the line that prints ``unexpected_output``, and ``slowest`` the line
-    that takes the most time; each is None if there is no such problem or if the line is not known. ``holder`` is the
+    not be searched; the problem of ``go`` has the reason then. ``seconds``, ``unexpected_output``, ``go_is``,
+    ``stale``, ``limits`` and ``held`` are those of the probe, and so is ``failure``, unless sshd reports a better
+    reason. ``stopping`` is the line at which the startup stops, ``printing`` the line that prints
+    ``unexpected_output``, and ``slowest`` the line that takes the most time; each is None if there is no such problem
+    or if the line is not known. ``holder`` is the
     command of the process that keeps a session open, and ``holding`` the line that starts it.
     """
 
@@ -65,6 +68,7 @@ class Observation:
     printing: Source | None = None
     slowest: Source | None = None
     failure: Failure = ""
+    limits: t.Mapping[str, int] = dataclasses.field(default_factory=dict)
     held: bool = False
     holder: str = ""
     holding: Source | None = None
@@ -83,6 +87,12 @@ class Observation:
         """Return the source of the startup's last assignment to one of these names."""
         sources = [item.source for item in self.assignments if item.name in names]
         return sources[-1] if sources else None
+
+    def source_of_limit(self, resource: str) -> Source | None:
+        """Return the source of the last command or line that limits a resource."""
+        named = re.compile(rf"(?<!\S)(?:{RESOURCES[resource].in_commands}|{resource})(?!\S)")
+        items = (item for item in reversed(self.assignments) if item.name == LIMITS and named.search(item.value))
+        return next((item.source for item in items), None)
 
     @property
     def settings_path(self) -> str:

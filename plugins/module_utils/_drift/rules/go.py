@@ -276,6 +276,8 @@ def _restore_response(row: Row) -> tuple[Source | None, str]:
     offender = row.observation.go.offender
     source = row.observation.source_of(offender) if offender else None
     if offender == LIMITS:
+        sources = map(row.observation.source_of_limit, row.observation.limits)
+        source = next(filter(None, sources), source)
         return source, f"raise the resource limit{f' at {source}' if source else ' of the startup'}: go needs more"
     if offender:
         return source, f"delete or correct {offender}{f' at {source}' if source else ''}: without it, go works"

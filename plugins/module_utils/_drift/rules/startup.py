@@ -11,11 +11,12 @@ import typing as t
 from ..._core.provenance import PROCESS, Source
 from ..._environment.declaration import UserEnvironment
 from ..._host.procfs import Process
-from ..._shells.blame import parse_place
+from ..._shells.blame import is_lack_of_resources, is_lost_directory, parse_place
+from ..._shells.shell_query import RESOURCES
 from ..cells import in_order, same_value
 from ..finding import Finding, Remedy, Rule, convert_line_endings, shortened
-from ..records.observation import SLOW_SECONDS, Observation
-from ..snapshot import Row, Snapshot
+from ..records.observation import LIMITS, SLOW_SECONDS, Observation
+from ..snapshot import Row, Snapshot, once_per_user
 
 NOISY = Rule(
     "GD701",
@@ -87,6 +88,19 @@ startup, and in fish exactly one line must have its text.""",
     example="""\
 the startup of ssh leaves the process 'sleep 300' that keeps the session open, started at /home/alice/.zshenv:4""",
 )
+LIMITED = Rule(
+    "GD706",
+    severity="warning",
+    title="A resource limit of a startup is too low for Go",
+    impact="Builds, gopls or the debugger fail with 'too many open files', 'cannot allocate memory' and the like.",
+    why="""\
+The limits of the process are compared with what builds, gopls and dlv need: 1024 open files (the hard limit, to which
+Go raises the other), 1000 processes, 8 GiB of address space and data, most of which Go only reserves, 1 MiB of stack,
+files of 1 GiB, and an hour of processor time. The source is the last `ulimit` or `limit` of a startup file, or the line
+of /etc/security/limits.conf or limits.d, for that resource. If `go env` itself fails, GD205 reports that instead.""",
+    fix="Raise the limit at the source, or delete that line. A startup file cannot raise a hard limit again.",
+    example="open files is limited to 60, by /home/alice/.bashrc:8; expected at least 1024 (in bash)",
+)
 UNKNOWN = Rule(
     "GD901",
     severity="warning",
@@ -148,6 +162,7 @@ def evaluate(snapshot: Snapshot) -> t.Iterator[Finding]:
         yield from _skipped_go(row)
         yield from _stale_manager(snapshot, row)
         yield from _startup(snapshot, row)
+    yield from once_per_user(finding for row in snapshot.rows for finding in _limits(row))
     for user in snapshot.declaration.users:
         yield from _old_servers(user, snapshot.extension_hosts)
 
@@ -192,7 +207,11 @@ def _startup(snapshot: Snapshot, row: Row) -> t.Iterator[Finding]:
     if observation.unexpected_output:
         source, action = _printing(snapshot, row)
         by = f", by {source}" if source else ""
-        cause = f"the startup of {name} prints {observation.unexpected_output[:200]!r}{by}; expected no output"
+        output = repr(observation.unexpected_output[:200])
+        cause = f"the startup of {name} prints {output}{by}; expected no output"
+        if is_lost_directory(output):
+            entered = f", entered at {source}" if source else ""
+            cause = f"the startup of {name} ends in a directory that was deleted{entered}: programs print {output}"
         yield row.finding(NOISY, cause, Remedy(action), "", source)
     if observation.seconds > SLOW_SECONDS:
         most = f", most of it at {observation.slowest}" if observation.slowest else ""
@@ -210,6 +229,18 @@ def _startup(snapshot: Snapshot, row: Row) -> t.Iterator[Finding]:
         yield row.finding(HELD, cause, remedy, "", observation.holding)
 
 
+def _limits(row: Row) -> t.Iterator[Finding]:
+    observation = row.observation
+    # A go that fails for that reason is a finding of its own.
+    for name, value in observation.limits.items() if observation.go.offender != LIMITS else ():
+        source, resource = observation.source_of_limit(name), RESOURCES[name]
+        by = f", by {source}" if source else ""
+        state = f"{resource.title} is limited to {value}{by}"
+        raise_it = f"delete or raise the limit at {source}" if source else f"raise {name} in /etc/security/limits.conf"
+        remedy = Remedy(f"{raise_it}: Go needs {resource.enough}")
+        yield row.finding(LIMITED, f"{state}; expected at least {resource.enough}", remedy, name, source)
+
+
 def _restore(snapshot: Snapshot, observation: Observation) -> tuple[Source | None, str]:
     """Return the line at which a probe fails, and the action that lets it succeed."""
     at, user = observation.stopping, observation.user.account.name
@@ -222,6 +253,8 @@ def _restore(snapshot: Snapshot, observation: Observation) -> tuple[Source | Non
         return at, f"remove {at} to allow logins: while it exists, only root can log in"
     if observation.failure in _BY_SSHD:
         return at, f"correct {at}; 'sshd -t' must be silent before sshd is restarted"
+    if is_lack_of_resources(observation.problem):
+        return at, f"delete or raise the limit at {at}: the shell cannot start programs"
     if observation.failure == "timed out" and _REPLACES.search(snapshot.line(at, user)):
         return at, f"correct {at}: {_NO_EXIT}"
     if observation.failure == "timed out":
@@ -245,6 +278,9 @@ def _restore_without_line(observation: Observation) -> str:
 def _printing(snapshot: Snapshot, row: Row) -> tuple[Source | None, str]:
     """Return the line that prints, or that the shell complains about, and the action that silences it."""
     output, at, account = row.observation.unexpected_output, row.observation.printing, row.user.account
+    if is_lost_directory(output):
+        place = f"the command at {at}" if at else "the 'cd' of a startup file"
+        return at, f"correct {place}: a startup file must not leave the shell in a directory that it deletes"
     if at is None or at.file is None:
         return None, _SILENCE
     if "Permission denied" in output and at.line is None:

@@ -13,7 +13,7 @@ import re
 import typing as t
 
 from ..._core.errors import DevserverError
-from ..._core.provenance import Assignment
+from ..._core.provenance import Assignment, Source
 from ..._core.redaction import shown_value
 from ..._host.accounts import Account
 from ..._host.assignments import find_assignments
@@ -208,15 +208,23 @@ def _user_file(path: str, account: Account, timeout: float) -> list[Assignment]:
     return _configuration_lines(read_texts([path], account, timeout).get(path), path)
 
 
-def describe_low_limit(account: Account) -> str:
-    """Return a line of PAM's resource limits that leaves ``account`` few processes, in words; empty without one."""
+@remembered
+def limits(account: Account) -> list[Assignment]:
+    """Return the lines of PAM's resource limits for ``account``, by the names of the resources, the strongest last."""
     files = [f"{_LIMITS}.conf", *sorted(glob.glob(f"{_LIMITS}.d/*.conf"))]
     lines = ((path, number, line.split()) for path in files for number, line in numbered_lines(read_text(path) or ""))
-    for path, number, words in lines:
-        concerned = len(words) > 3 and words[0] in (account.name, "*") and words[2] == "nproc"
-        if concerned and re.fullmatch(_FEW_PROCESSES, words[3]):
-            return f": {path}:{number} limits its processes to {words[3]}"
-    return ""
+    found = [
+        (words[0], Assignment(words[2], words[3], Source("file", path, number)))
+        for path, number, words in lines
+        if len(words) > 3 and words[0] in (account.name, "*")
+    ]
+    return [item for of_all in (True, False) for domain, item in found if (domain == "*") is of_all]
+
+
+def describe_low_limit(account: Account) -> str:
+    """Return a line of PAM's resource limits that leaves ``account`` few processes, in words; empty without one."""
+    few = (item for item in limits(account) if item.name == "nproc" and re.fullmatch(_FEW_PROCESSES, item.value))
+    return next((f": {item.source} limits its processes to {item.value}" for item in few), "")
 
 
 def _pam_env_lines(service: str, account: Account, depth: int = 0) -> t.Iterator[dict[str, str]]:

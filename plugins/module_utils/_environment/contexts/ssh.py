@@ -76,7 +76,7 @@ class LoginOverSsh(SingleContext):
 
     def assignments(self, account: Account, timeout: float) -> list[Assignment]:
         variables = variables_over_ssh(account, timeout)
-        return variables + trace_startup(self._start_up(account, variables), timeout)
+        return [*variables, *_limits(account), *trace_startup(self._start_up(account, variables), timeout)]
 
     def _start_up(self, account: Account, variables: t.Sequence[Assignment]) -> Startup:
         return self.start_up_with(account, environment_over_ssh(account, variables))
@@ -155,6 +155,11 @@ def variables_over_ssh(account: Account, timeout: float) -> list[Assignment]:
     """
     of_keys, of_file = sshd_config.user_variables(account, timeout)
     return [*of_keys, *of_file, *pam.assignments(_SERVICE, account), *sshd_config.variables(account, timeout)]
+
+
+def _limits(account: Account) -> list[Assignment]:
+    """Return PAM's limits as a trace has those of a startup."""
+    return [Assignment("ulimit", f"{item.name} {item.value}", item.source) for item in pam.limits(account)]
 
 
 def environment_over_ssh(account: Account, variables: t.Iterable[Assignment]) -> dict[str, str]:
