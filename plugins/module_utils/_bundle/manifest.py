@@ -10,6 +10,7 @@ import re
 import typing as t
 
 from .._core.errors import DevserverError
+from .._host.path_names import has_usable_length
 
 SCHEMA_VERSION = 1
 # The directory in the bundle for each kind of file.
@@ -64,8 +65,11 @@ def parse_manifest(text: str) -> Manifest:
         if content["schema_version"] != SCHEMA_VERSION:
             raise ValueError(f"its schema_version is {content['schema_version']!r}")
         files = [_parse_entry(fields) for fields in content["files"]]
-        if not isinstance(content["inputs"], dict) or len({entry.path for entry in files}) < len(files):
+        paths = {entry.path for entry in files}
+        if not isinstance(content["inputs"], dict) or len(paths) < len(files):
             raise ValueError("its inputs are not a mapping, or it lists a path twice")
+        if not paths.isdisjoint(parent for path in paths for parent in parents(path)):
+            raise ValueError("it lists a path as a file and as a directory")
         return Manifest(content["inputs"], files)
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
@@ -92,8 +96,15 @@ def _parse_entry(fields: t.Mapping[str, t.Any]) -> Entry:
     return entry
 
 
+def parents(path: str) -> t.Iterator[str]:
+    """Yield the directories of a relative path."""
+    while "/" in path:
+        path = path.rpartition("/")[0]
+        yield path
+
+
 def is_inside(path: str) -> bool:
     """Return whether ``path`` is the plain path of a file below one of DIRECTORIES."""
     parts = path.split("/")
-    plain = all(part not in ("", ".", "..") for part in parts) and path.isprintable()
+    plain = all(part not in ("", ".", "..") for part in parts) and path.isprintable() and has_usable_length(path)
     return plain and len(parts) > 1 and parts[0] in DIRECTORIES.values()

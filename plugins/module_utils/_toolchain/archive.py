@@ -20,7 +20,7 @@ import zipfile
 import zlib
 
 from .._core.errors import DevserverError
-from .._host.path_names import is_below
+from .._host.path_names import has_usable_length, is_below
 from .filelist import Files, file_entry, link_entry
 
 _CHUNK = 1 << 20
@@ -51,10 +51,13 @@ class _Tree:
 
     def path(self, name: str) -> str:
         """Return where the entry ``name`` goes; raise ValueError if it leads out of the tree."""
-        if name.startswith("/") or "\0" in name or ".." in name.split("/"):
+        # After the prefix, a second slash would begin an absolute path.
+        if name.startswith("/") or "//" in name or "\0" in name or ".." in name.split("/"):
             raise ValueError("its name leads out of the tree")
         if "\n" in name:
             raise ValueError("its name has a line break")
+        if not has_usable_length(name):
+            raise ValueError("its name is too long")
         if self._prefix.startswith(name.rstrip("/") + "/"):
             return self._root
         if not name.startswith(self._prefix):
@@ -82,6 +85,8 @@ class _Tree:
         return path[len(self._root) + 1 :]
 
     def link(self, path: str, target: str, *, symbolic: bool) -> None:
+        if not has_usable_length(target):
+            raise ValueError("its target is too long")
         self._links.append((symbolic, path, target))
 
     def finish(self) -> None:

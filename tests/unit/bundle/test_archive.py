@@ -94,7 +94,7 @@ def test_a_truncated_bundle_is_rejected(
         contents(path, tmp_path / f"out{next(counter)}")
 
 
-@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.DIRTYPE])
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.DIRTYPE, tarfile.CHRTYPE])
 def test_a_member_that_is_not_a_file_is_rejected(packed: t.Any, tmp_path: pathlib.Path, kind: bytes) -> None:
     name = "extensions/x.vsix"
     path = tmp_path / "bad.tar"
@@ -106,6 +106,33 @@ def test_a_member_that_is_not_a_file_is_rejected(packed: t.Any, tmp_path: pathli
             bad.addfile(member, io.BytesIO(content))
     with pytest.raises(DevserverError, match=name):
         contents(path, tmp_path / "out")
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_of_two_members_with_a_name_only_the_listed_content_comes_out(
+    packed: t.Any, tmp_path: pathlib.Path, first: bool
+) -> None:
+    name, other = "extensions/x.vsix", b"y" * 600
+    path = tmp_path / "bad.tar"
+    with tarfile.open(packed(FILES)) as good, tarfile.open(path, "w") as bad:
+        for member in good:
+            content = t.cast("t.IO[bytes]", good.extractfile(member)).read()
+            for body in ([content, other] if first else [other, content]) if member.name == name else [content]:
+                bad.addfile(member, io.BytesIO(body))
+    try:
+        assert contents(path, tmp_path / "out") == FILES
+    except DevserverError as error:
+        assert name in str(error)
+
+
+def test_unlisted_members_never_come_out(packed: t.Any, tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "bad.tar"
+    with tarfile.open(packed(FILES)) as good, tarfile.open(path, "w") as bad:
+        for member in good:
+            bad.addfile(member, t.cast("t.IO[bytes]", good.extractfile(member)))
+        for name in ("/etc/passwd", "../../x", "a/" * 5000 + "x"):
+            bad.addfile(tarfile.TarInfo(name))
+    assert contents(path, tmp_path / "out") == FILES
 
 
 def test_a_member_of_another_size_is_not_read(packed: t.Any, tmp_path: pathlib.Path) -> None:

@@ -42,6 +42,9 @@ BAD = {
     "a later schema": text(schema_version=2),
     "a file without digest": text({"path": "modules/x"}),
     "a path twice": text(GOOD, GOOD),
+    "a file and a directory": text(GOOD, dict(GOOD, path=f"{GOOD['path']}/x/y")),
+    "a long name": text(dict(GOOD, path="modules/" + "é" * 128)),
+    "a long path": text(dict(GOOD, path="modules/" + "x/" * 2048 + "x")),
     "inputs of another type": text(GOOD, inputs=[]),
     "depth": "[" * 100_000,
     **{

@@ -106,19 +106,42 @@ def test_a_module_gets_its_execute_bits_and_go_mod_back(box: Box) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["/etc/passwd", "../precious", "go/../../precious", "go/a/../../../precious", "precious", "go", "goo/x", "./go/x"],
+    [
+        "/etc/passwd",
+        "../precious",
+        "go/../../precious",
+        "go/a/../../../precious",
+        "go/{box}/new",
+        "precious",
+        "go",
+        "goo/x",
+        "./go/x",
+    ],
 )
 def test_names_that_lead_out_of_the_tree_are_rejected(box: Box, name: str) -> None:
+    name = name.format(box=box.directory)
     with pytest.raises(DevserverError, match="cannot be unpacked") as caught:
         box.tar({"name": name, "content": b"lead"})
     assert caught.value.details["entry"] == name
     assert box.untouched()
 
 
-@pytest.mark.parametrize("name", ["/precious", "../precious", f"{PREFIX}/../../../precious", f"{PREFIX}x/a", "a"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "/precious",
+        "../precious",
+        f"{PREFIX}/../../../precious",
+        f"{PREFIX}/{{box}}/new",
+        f"{PREFIX}x/a",
+        "a",
+        f"{PREFIX}/{'a' * 256}",
+        f"{PREFIX}/{'a/' * 4096}a",
+    ],
+)
 def test_a_modules_names_that_lead_out_are_rejected(box: Box, name: str) -> None:
     with pytest.raises(DevserverError, match="cannot be unpacked"):
-        box.zip(name)
+        box.zip(name.format(box=box.directory))
     assert box.untouched()
 
 
@@ -149,6 +172,13 @@ SYMLINK, HARDLINK = {"type": tarfile.SYMTYPE}, {"type": tarfile.LNKTYPE}
         [{"name": "go/a", "mode": 0o2755}],
         [{"name": "go/a", "content": b"1"}, {"name": "go/a", "content": b"2"}],
         [{"name": "go/a", "content": b"1"}, {"name": "go/a/b", "content": b"2"}],
+        [{"name": "go/a/b", "content": b"1"}, {"name": "go/a", "content": b"2"}],
+        [{"name": "go/a", "content": b"1"}, {"name": "go/a", "linkname": "b", **SYMLINK}],
+        [{"name": "go/a", "linkname": "", **SYMLINK}],
+        [{"name": "go/a", "linkname": "go/b", **HARDLINK}, {"name": "go/b", "linkname": "/etc/passwd", **SYMLINK}],
+        [{"name": "go/" + "a" * 256, "content": b"1"}],
+        [{"name": "go/" + "a/" * 4096 + "a", "content": b"1"}],
+        [{"name": "go/a", "linkname": "b" * 5000, **SYMLINK}],
     ],
 )
 def test_entries_that_go_does_not_support_are_rejected(box: Box, members: list[dict[str, t.Any]]) -> None:
