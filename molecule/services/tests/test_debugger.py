@@ -174,11 +174,21 @@ def test_the_editor_has_the_addresses(host):
     assert host.file("/home/alice/service/.vscode/launch.json").user == "alice"
 
 
-def test_kernel_parameters_of_a_container_are_reported_and_kept_for_its_boot(host, play):
-    assert "net.ipv4.tcp_syn_retries = 3" in host.file("/etc/sysctl.d/60-gopherops-debugger.conf").content_string
-    result = play("site", "--tags", "debugger", "--check")
+def test_a_kernel_parameter_of_the_container_is_set_now_and_at_its_boot(host):
+    file = "/etc/sysctl.d/60-gopherops-debugger.conf"
+    assert "net.ipv4.tcp_syn_retries = 3" in host.file(file).content_string
+    assert host.check_output("sysctl -n net.ipv4.tcp_syn_retries") == "3"
+    host.check_output("sysctl -w net.ipv4.tcp_syn_retries=6")
+    host.check_output(f"/lib/systemd/systemd-sysctl {file}")
+    assert host.check_output("sysctl -n net.ipv4.tcp_syn_retries") == "3"
+
+
+def test_kernel_parameters_that_a_container_cannot_set_are_reported(play):
+    parameters = {"net.ipv4.tcp_syn_retries": 3, "kernel.core_pattern": "core.%p"}
+    result = play("site", "--tags", "debugger", "--check", debugger_kernel_parameters=parameters)
     assert result.returncode == 0
-    assert "tcp_syn_retries is not set: /proc/sys is read-only here" in result.output
+    assert "core_pattern is not set: /proc/sys is read-only here" in " ".join(result.output.split())
+    assert "tcp_syn_retries is not set" not in result.output
 
 
 @pytest.mark.parametrize(

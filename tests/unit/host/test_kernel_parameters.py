@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import os
 import pathlib
+import subprocess
+import sys
 import typing as t
 
 import pytest
@@ -14,6 +16,16 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host import k
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.kernel_parameters import apply, parameters_from
 
 SCOPE, RETRIES = "kernel.yama.ptrace_scope", "net.ipv4.tcp_syn_retries"
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can create a network namespace everywhere")
+# Prints the value in the kernel, and whether the run changed anything.
+REAL = f"""
+import sys
+from {kernel_parameters.__name__} import converge
+options = {{"path": sys.argv[1], "exclusive": True, "state": "present"}}
+for value in (2, 2, None):
+    outcome = converge({{**options, "parameters": {{"{RETRIES}": value}}}}, check=False)
+    print(open("/proc/sys/net/ipv4/tcp_syn_retries").read(), outcome.result["changed"], *outcome.warnings)
+"""
 
 
 class Kernel(t.NamedTuple):
@@ -119,6 +131,17 @@ def test_without_parameters_the_own_file_goes_and_no_other(kernel: Kernel, meanw
 def test_what_is_no_parameter_is_rejected(name: str, value: t.Any) -> None:
     with pytest.raises(DevserverError, match="kernel parameter"):
         parameters_from({name: value})
+
+
+@needs_root
+def test_the_real_kernel_takes_a_parameter_and_gets_the_previous_value_back(tmp_path: pathlib.Path) -> None:
+    """A network namespace has parameters of its own."""
+    before = kernel_parameters._present(RETRIES)
+    argv = ["unshare", "--net", sys.executable, "-c", REAL, str(tmp_path / "60-debugger.conf")]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    completed = subprocess.run(argv, check=True, capture_output=True, text=True, env=env)
+    assert completed.stdout.split() == ["2", "True", "2", "False", "6", "True"]
+    assert kernel_parameters._present(RETRIES) == before
 
 
 def test_the_real_kernel_is_read_by_the_same_names() -> None:
