@@ -133,12 +133,14 @@ options:
     description: Whether editors start gopls with C(-rpc.trace), to log all messages in their output panel.
     type: bool
     default: false
-  pprof_port:
+  pprof:
     description:
-      - The loopback port on which the first user's daemon serves its debug and profiling pages; further users get the
-        following ports. V(0) disables the pages. All users of the host can read them.
-    type: int
-    default: 0
+      - Whether daemons serve their debug and profiling pages, on C(/run/gopls/USER/pprof.sock), which only that user
+        can open. It takes effect with the next start of a daemon.
+      - These daemons have no network, because gopls serves the pages on a TCP port, which all users could open.
+        They download no modules. The option needs systemd.
+    type: bool
+    default: false
 seealso:
   - module: gopherops.devserver.gopls_probe
   - module: gopherops.devserver.go_env

@@ -28,6 +28,23 @@ done >>/run/gopls-peaks
 """
 
 
+# Nobody is on that socket but gopls: its first bytes are the status of a response.
+PROFILE = """python3 - 2>&1 <<'END'
+import socket
+client = socket.socket(socket.AF_UNIX)
+client.connect("/run/gopls/alice/pprof.sock")
+client.sendall(b"GET /debug/pprof/heap?debug=1 HTTP/1.0\\r\\nHost: gopls\\r\\n\\r\\n")
+print(client.recv(64))
+END
+true"""
+FAULT = {
+    "name": "slow-here",
+    "reason": "a fault of this gopls",
+    "settings": {"ui.diagnostic.staticcheck": True},
+    "environment": {"SLOW_HERE": "1"},
+}
+
+
 @pytest.fixture
 def check(run_as):
     """Let gopls check files of a user's, by that user's daemon; the result may be a failure."""
@@ -142,7 +159,7 @@ def test_workspaces_have_been_analysed_ahead_of_time(host):
         assert host.service(f"gopls-prewarm@{user}.timer").is_running
 
 
-@pytest.mark.parametrize("unit", ["gopls@alice", "gopls-prewarm@alice", "gopls-proxy@alice"])
+@pytest.mark.parametrize("unit", ["gopls@alice", "gopls-prewarm@alice", "gopls-proxy@alice", "gopls-pprof@alice"])
 def test_units_are_as_safe_as_documented(host, unit):
     host.check_output(f"systemd-analyze security --no-pager --threshold=20 {unit}.service")
     assert host.run(f"systemd-analyze verify {unit}.service").stderr.count("gopls") == 0
@@ -153,6 +170,54 @@ def test_cgo_is_understood_within_the_sandbox(run_as, check, host):
     run_as("alice", f"mkdir -p ~/cgo && cd ~/cgo && go mod init cgo 2>&1 && printf %s {shlex.quote(source)} >main.go")
     assert check("alice", "/home/alice/cgo/main.go") == ""
     run_as("alice", "rm -rf ~/cgo")
+
+
+@pytest.fixture(scope="module")
+def with_profiles_and_workaround(host, play):
+    """Declare both, and at the end a workaround for versions that this host no longer has."""
+    completed = play(
+        "site",
+        "--tags",
+        "language_server",
+        language_server_pprof=True,
+        devserver_gopls_workarounds=[{**FAULT, "gopls": "<0.17"}],
+    )
+    assert completed.returncode == 0, completed.output
+    host.check_output("systemctl stop gopls@alice gopls@bob")
+    yield
+    retired = play("site", "--tags", "language_server", devserver_gopls_workarounds=[{**FAULT, "gopls": "<0.16"}])
+    host.check_output("systemctl stop gopls@alice gopls@bob")
+    assert retired.returncode == 0, retired.output
+    assert "workaround slow-here is obsolete" in " ".join(retired.output.split())
+    assert "staticcheck" not in host.file("/home/alice/.vscode-server/data/Machine/settings.json").content_string
+    assert "SLOW_HERE" not in host.file("/etc/gopherops/language_server/alice.env").content_string
+    assert not host.file("/run/gopls/alice/pprof.sock").exists
+
+
+@pytest.mark.usefixtures("with_profiles_and_workaround")
+class TestProfilesAndAWorkaround:
+    def test_only_the_user_can_read_the_profiles(self, host, run_as):
+        assert "HTTP/1.0 200 OK" in run_as("alice", PROFILE)
+        assert "PermissionError" in run_as("bob", PROFILE)
+        assert host.run("ss -Hltn | grep 6060").stdout == ""
+
+    def test_the_server_still_responds(self, check):
+        assert check("alice", "/home/alice/service/stock/*.go") == ""
+
+    def test_a_daemon_with_profiles_does_not_start_in_the_network_of_all(self, host):
+        directory = "/run/systemd/system/gopls@bob.service.d"
+        host.check_output(f"mkdir -p {directory} && echo '[Service]\nPrivateNetwork=no' >{directory}/99.conf")
+        host.check_output("systemctl daemon-reload; systemctl stop gopls@bob")
+        assert host.run("systemctl start gopls@bob").rc != 0
+        host.check_output(f"systemctl stop gopls@bob; rm -r {directory} /var/log/gopls/crashes/bob")
+        host.check_output("systemctl daemon-reload; systemctl reset-failed gopls@bob")
+        assert "language_server_pprof needs" in host.file("/var/log/gopls/bob.log").content_string
+
+    def test_the_workaround_is_in_use(self, host, check):
+        check("alice", "/home/alice/service/stock/*.go")
+        settings = host.file("/home/alice/.vscode-server/data/Machine/settings.json").content_string
+        assert '"ui.diagnostic.staticcheck": true' in settings
+        assert "SLOW_HERE=1" in host.check_output(f"tr '\\0' '\\n' </proc/{main_pid(host, 'alice')}/environ")
 
 
 def test_impossible_options_are_rejected_and_nothing_changes(play, host):

@@ -25,6 +25,7 @@ class DaemonOptions(t.NamedTuple):
     oom_score: int = 500
     idle: int = 3600
     log: bool = True
+    pprof: bool = False
     prewarm_days: int = 3
     prewarm_minutes: int = 30
 
@@ -32,9 +33,9 @@ class DaemonOptions(t.NamedTuple):
 class ExpectedDaemons(t.NamedTuple):
     """The daemons that a host should have.
 
-    ``environment`` is added to the daemons' own, ``workarounds`` are the names of those applied, ``pprof_port`` is
-    the first user's. The daemons of users who are ``absent`` are removed, with ``exclusive`` those of all other users.
-    With ``purge`` nothing stays of any daemon, not even logs.
+    ``environment`` is added to the daemons' own, ``workarounds`` are the names of those applied. The daemons of users
+    who are ``absent`` are removed, with ``exclusive`` those of all other users. With ``purge`` nothing stays of any
+    daemon, not even logs.
     """
 
     users: t.Sequence[UserEnvironment]
@@ -44,7 +45,6 @@ class ExpectedDaemons(t.NamedTuple):
     workarounds: t.Sequence[str] = ()
     prewarm: bool = True
     trace: bool = False
-    pprof_port: int = 0
     vscode_settings: t.Sequence[str] = ()
     vscode_create: bool = False
     absent: t.Collection[str] = ()

@@ -42,8 +42,8 @@ def expected_files(expected: ExpectedDaemons, kept: t.Sequence[str], applied: Ap
         _file(paths.APPLIED, _json(record)),
         _file(shared_path(gopls), host_files.render_shared_gopls(gopls), mode=0o755),
     ]
-    for number, user in enumerate(expected.users):
-        files += _user_files(expected, user, number, applied)
+    for user in expected.users:
+        files += _user_files(expected, user, applied)
     files += [_limited_file(name, expected) for name in kept]
     return [*files, *_system_files(expected, kept)] if expected.shared else files
 
@@ -84,10 +84,9 @@ def removed_files(
     return [*files, *(_file(paths.environment_file(name), None) for name in removed)]
 
 
-def _user_files(expected: ExpectedDaemons, user: UserEnvironment, number: int, applied: Applied) -> list[ManagedFile]:
+def _user_files(expected: ExpectedDaemons, user: UserEnvironment, applied: Applied) -> list[ManagedFile]:
     name = user.account.name
-    port = expected.pprof_port + number if expected.pprof_port else 0
-    variables = host_files.gopls_variables(name, expected.daemon.limits, expected.environment, port)
+    variables = host_files.gopls_variables(name, expected.daemon.limits, expected.environment)
     remote = [f"-remote=unix;{paths.socket_of(name)}"] if expected.shared else []
     settings = MachineSettings(
         [*remote, *(["-rpc.trace"] if expected.trace else [])],

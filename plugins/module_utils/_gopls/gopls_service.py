@@ -42,7 +42,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "prewarm_minutes": {"type": "int", "default": 30},
     "log": {"type": "bool", "default": True},
     "trace": {"type": "bool", "default": False},
-    "pprof_port": {"type": "int", "default": 0},
+    "pprof": {"type": "bool", "default": False},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
 }
 

@@ -18,10 +18,9 @@ _CRASH_LOG = MIB
 _LARGEST_LOG = 1 << 30
 
 
-def gopls_variables(user: str, limits: Limits, added: t.Mapping[str, str], pprof_port: int) -> dict[str, str]:
-    """Return the variables of gopls; with a ``pprof_port`` it serves its debug pages on the loopback address."""
-    debug = {"GOPLS_FLAGS": f"-debug=127.0.0.1:{pprof_port}"} if pprof_port else {}
-    return {"GOMEMLIMIT": f"{limits.heap // MIB}MiB", "GOPLSCACHE": f"{paths.CACHE_DIR}/{user}", **added, **debug}
+def gopls_variables(user: str, limits: Limits, added: t.Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that only gopls gets."""
+    return {"GOMEMLIMIT": f"{limits.heap // MIB}MiB", "GOPLSCACHE": f"{paths.CACHE_DIR}/{user}", **added}
 
 
 def render_variables(variables: t.Mapping[str, str]) -> str:
@@ -107,5 +106,5 @@ if [ -r "$file" ]; then
   . "$file"
   set +a
 fi
-exec '{gopls}' $GOPLS_FLAGS "$@"
+exec '{gopls}' "$@"
 """

@@ -51,6 +51,7 @@ def plan_units(expected: ExpectedDaemons) -> UnitPlan:
     active = [*map(paths.socket_unit, expected.names), *map(paths.prewarm_timer, prewarmed)]
     others = [name for name in expected.names if name not in prewarmed]
     inactive = [unit for name in others for unit in (paths.prewarm_timer(name), paths.prewarm_unit(name))]
+    (active if expected.daemon.pprof else inactive).extend(map(paths.pprof_socket, expected.names))
     slices = [paths.session_slice(user.account.uid) for user in expected.users]
     written = [*slices, *(unit for name in expected.names for unit in paths.units_of(name))]
 
@@ -78,7 +79,7 @@ def _outdated_daemons(expected: ExpectedDaemons) -> list[str]:
     outdated = []
     for name, pid in zip(expected.names, systemctl.main_processes(list(map(paths.daemon_unit, expected.names)))):
         daemon = read_process(pid)
-        variables = gopls_variables(name, expected.daemon.limits, expected.environment, 0)
+        variables = gopls_variables(name, expected.daemon.limits, expected.environment)
         if daemon and (daemon.program != binary or not variables.items() <= daemon.environment.items()):
             outdated.append(name)
     return outdated

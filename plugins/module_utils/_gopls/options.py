@@ -31,7 +31,6 @@ _BOUNDS = {
     "idle": (0, 7 * 24 * 3600),
     "prewarm_days": (1, 5),
     "prewarm_minutes": (1, 24 * 60),
-    "pprof_port": (0, 65000),
 }
 
 
@@ -82,7 +81,6 @@ def validate_options(params: Params, *, check: bool) -> ValidOptions:
         workarounds=[entry.name for entry in workarounds],
         prewarm=params["prewarm"],
         trace=params["trace"],
-        pprof_port=params["pprof_port"],
         vscode_settings=params["vscode_settings"] or STANDARD_VSCODE_SETTINGS,
         vscode_create=params["vscode_create"],
         absent=declaration.absent,
@@ -132,7 +130,7 @@ def _daemon_options(params: Params, users: int) -> DaemonOptions:
         and any(user.get("workspaces") and user.get("state") != "absent" for user in params["users"]),
         debug=_debug_memory(params["debug_services"], exclusive=params["exclusive"]),
     )
-    copied = ("gopls", "goroot", "cpu_weight", "oom_score", "idle", "log", "prewarm_days", "prewarm_minutes")
+    copied = ("gopls", "goroot", "cpu_weight", "oom_score", "idle", "log", "pprof", "prewarm_days", "prewarm_minutes")
     return DaemonOptions(limits=limits, systemd=systemd_version(), **{name: params[name] for name in copied})
 
 

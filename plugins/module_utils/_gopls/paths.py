@@ -70,6 +70,11 @@ def socket_unit(user: str) -> str:
     return f"gopls-proxy@{user}.socket"
 
 
+def pprof_socket(user: str) -> str:
+    """Return the unit of the socket of the user's profiles."""
+    return f"gopls-pprof@{user}.socket"
+
+
 def prewarm_timer(user: str) -> str:
     """Return the timer of the user's prewarm."""
     return f"gopls-prewarm@{user}.timer"
@@ -82,5 +87,5 @@ def prewarm_unit(user: str) -> str:
 
 def units_of(user: str) -> list[str]:
     """Return all units of one user, in the order in which they are stopped."""
-    proxy = f"gopls-proxy@{user}.service"
-    return [socket_unit(user), proxy, prewarm_timer(user), prewarm_unit(user), daemon_unit(user)]
+    proxies = [f"gopls-proxy@{user}.service", f"gopls-pprof@{user}.service"]
+    return [socket_unit(user), pprof_socket(user), *proxies, prewarm_timer(user), prewarm_unit(user), daemon_unit(user)]

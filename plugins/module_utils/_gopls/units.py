@@ -5,6 +5,9 @@
 An editor connects to the socket unit. Its first connection starts the proxy, and the proxy starts the daemon, because
 gopls cannot take a socket from systemd. The proxy is bound to the daemon: when the daemon stops, so does the proxy, and
 the next connection waits at the socket until the daemon runs again.
+
+gopls serves profiles on a TCP port only, which all users of a host could open. With them the daemon has a network
+namespace of its own, whose only entrance is a socket of the user, with a second proxy.
 """
 
 from __future__ import annotations
@@ -29,6 +32,9 @@ _BACK_OFF = (
     f'failures=$$(find {paths.LOG_DIR}/crashes/%i -name "*.log" -mmin -10 2>/dev/null | wc -l); '
     "test $$failures -lt 2 || exec sleep $$((failures > 5 ? 58 : (1 << failures) - 2))"
 )
+# Where gopls serves profiles, in its own network namespace, and the seconds after which their proxy exits.
+_PPROF = "127.0.0.1:6060"
+_PPROF_IDLE = 60
 # Bytes. The kernel can exceed MemoryMax by 32 KiB (measured) while it kills a process; the declared cap must hold.
 SLACK = MIB
 
@@ -39,13 +45,21 @@ _HARDENING = f"""\
 UMask=0022
 """
 _NETWORK = "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6\n"
+# Where systemd must not create a namespace, as in some containers, it ignores the setting with the host's network.
+_OWN_NETWORK = """\
+PrivateNetwork=yes
+ExecStartPre=+/bin/sh -c 'test /proc/self/ns/net -ef /proc/1/ns/net || exit 0; \
+  echo "language_server_pprof needs network namespaces, which this host denies. To fix this: set it to false"; exit 1'
+"""
 
 
 def render_units(daemon: DaemonOptions) -> dict[str, str]:
     """Return the template units that serve every user, by path."""
     texts = {
-        "gopls-proxy@.socket": _render_socket(),
+        "gopls-proxy@.socket": _render_socket("Socket", "gopls.sock"),
         "gopls-proxy@.service": _render_proxy(daemon),
+        "gopls-pprof@.socket": _render_socket("Profiles", "pprof.sock"),
+        "gopls-pprof@.service": _render_profiles(daemon),
         "gopls@.service": _render_daemon(daemon),
         "gopls-prewarm@.timer": _render_prewarm_timer(daemon),
         "gopls-prewarm@.service": _render_prewarm(daemon),
@@ -53,13 +67,13 @@ def render_units(daemon: DaemonOptions) -> dict[str, str]:
     return {f"{systemctl.UNIT_DIR}/{name}": paths.HEADER + text for name, text in texts.items()}
 
 
-def _render_socket() -> str:
+def _render_socket(subject: str, name: str) -> str:
     return f"""\
 [Unit]
-Description=Socket of the Go language server of %i
+Description={subject} of the Go language server of %i
 
 [Socket]
-ListenStream={paths.SOCKET_DIR}/%i/gopls.sock
+ListenStream={paths.SOCKET_DIR}/%i/{name}
 SocketUser=%i
 SocketMode=0600
 RemoveOnStop=yes
@@ -70,19 +84,29 @@ WantedBy=sockets.target
 
 
 def _render_proxy(daemon: DaemonOptions) -> str:
-    idle = f" --exit-idle-time={daemon.idle}s" if daemon.idle and daemon.systemd >= _IDLE_SINCE else ""
+    return _render_forwarder("Proxy", daemon, daemon.idle, f"{paths.SOCKET_DIR}/%i/daemon.sock", "AF_UNIX")
+
+
+def _render_profiles(daemon: DaemonOptions) -> str:
+    return _render_forwarder("Profiles", daemon, _PPROF_IDLE, _PPROF, "AF_UNIX AF_INET")
+
+
+def _render_forwarder(subject: str, daemon: DaemonOptions, seconds: int, target: str, families: str) -> str:
+    """Return a proxy that connects to ``target`` in the daemon's network namespace, or in one without a network."""
+    idle = f" --exit-idle-time={seconds}s" if seconds and daemon.systemd >= _IDLE_SINCE else ""
     return f"""\
 [Unit]
-Description=Proxy of the Go language server of %i
+Description={subject} of the Go language server of %i
 BindsTo=gopls@%i.service
 After=gopls@%i.service
+JoinsNamespaceOf=gopls@%i.service
 StartLimitIntervalSec=0
 
 [Service]
 User=%i
-ExecStart=/lib/systemd/systemd-socket-proxyd{idle} {paths.SOCKET_DIR}/%i/daemon.sock
+ExecStart=/lib/systemd/systemd-socket-proxyd{idle} {target}
 MemoryMax=64M
-{_HARDENING}RestrictAddressFamilies=AF_UNIX
+{_HARDENING}RestrictAddressFamilies={families}
 PrivateNetwork=yes
 ProtectHome=yes
 PrivateTmp=yes
@@ -95,6 +119,7 @@ def _render_daemon(daemon: DaemonOptions) -> str:
         if daemon.log
         else ""
     )
+    flags, network = (f" -debug={_PPROF}", _OWN_NETWORK) if daemon.pprof else ("", "")
     return f"""\
 [Unit]
 Description=Go language server of %i
@@ -107,7 +132,7 @@ User=%i
 WorkingDirectory=/
 {_render_environment(daemon)}ExecStartPre=-/bin/rm -f {paths.SOCKET_DIR}/%i/daemon.sock
 ExecStartPre=-/bin/sh -c '{_BACK_OFF}'
-ExecStart={command_word(daemon.gopls)} serve "-listen=unix;{paths.SOCKET_DIR}/%i/daemon.sock" $GOPLS_FLAGS
+ExecStart={command_word(daemon.gopls)} serve "-listen=unix;{paths.SOCKET_DIR}/%i/daemon.sock"{flags}
 # The unit has started once gopls listens, not before.
 ExecStartPost=/bin/sh -c 'until test -S {paths.SOCKET_DIR}/%i/daemon.sock; do sleep 0.05; done'
 ExecStopPost=+{paths.CRASH} %i
@@ -121,7 +146,7 @@ TasksMax=1024
 # If a go command uses too much memory, only that command is killed and gopls continues.
 OOMPolicy=continue
 OOMScoreAdjust={daemon.oom_score}
-{_HARDENING}{_NETWORK}"""
+{_HARDENING}{_NETWORK}{network}"""
 
 
 def _render_prewarm_timer(daemon: DaemonOptions) -> str:

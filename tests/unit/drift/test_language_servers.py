@@ -47,7 +47,7 @@ CONTAINER = "/w/.devcontainer/devcontainer.json"
 SOCKET, UNIT, PREWARM = f"gopls-proxy@{ME}.socket", f"gopls@{ME}.service", f"gopls-prewarm@{ME}.service"
 REMOTE = f"-remote=unix;/run/gopls/{ME}/gopls.sock"
 BINARY = "/lib/gopls/v0.16.2/gopls"
-VARIABLES = {"GOMEMLIMIT": "870MiB", "GOPLS_FLAGS": "-debug=127.0.0.1:6060"}
+VARIABLES = {"GOMEMLIMIT": "870MiB"}
 
 
 def build(version: str = "v0.16.2", go: str = "go1.22.12") -> BuildInfo:

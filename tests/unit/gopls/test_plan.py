@@ -69,7 +69,13 @@ def daemon_host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> type
     monkeypatch.setattr(expected_files, "find_known_account", find)
 
     def apply(*users: UserEnvironment, check: bool = False, systemd: int = 0, **options: t.Any) -> plan.DaemonPlan:
-        daemon = DaemonOptions(f"{tmp_path}/bin/gopls", "/usr/local/go", options.pop("limits", LIMITS), systemd)
+        daemon = DaemonOptions(
+            f"{tmp_path}/bin/gopls",
+            "/usr/local/go",
+            options.pop("limits", LIMITS),
+            systemd,
+            pprof=options.pop("pprof", False),
+        )
         fields = {"settings": {}, "environment": {}, "vscode_settings": ["{home}/settings.json"], "exclusive": True}
         fields.update(options)
         planned = plan.plan_daemons(ExpectedDaemons(list(users), daemon, **fields))
@@ -156,6 +162,23 @@ def test_timers_are_stopped_before_their_files_are_removed(daemon_host, systemd,
     assert systemd.active == {socket}
     assert not (daemon_host.directory / f"etc/systemd/system/gopls-prewarm@{ME}.service.d").exists()
     assert not daemon_host.apply(user, **flags).changes
+
+
+def test_profiles_have_a_socket_while_they_are_switched_on(daemon_host, systemd):
+    others = {f"gopls-prewarm@{ME}.timer", f"gopls-proxy@{ME}.socket"}
+    for pprof, sockets in ((True, {f"gopls-pprof@{ME}.socket"}), (False, set())):
+        planned = daemon_host.apply(daemon_host.user, check=True, systemd=252, pprof=pprof)
+        applied = daemon_host.apply(daemon_host.user, systemd=252, pprof=pprof)
+        assert planned.changes.result() == applied.changes.result()
+        assert systemd.active == others | sockets
+        assert not daemon_host.apply(daemon_host.user, systemd=252, pprof=pprof).changes
+
+
+def test_gopls_serves_profiles_only_in_a_network_namespace_of_its_own():
+    for pprof in (True, False):
+        texts = units.render_units(DaemonOptions("/g", "/go", LIMITS, 252, pprof=pprof))
+        lines = texts[f"{systemctl.UNIT_DIR}/gopls@.service"].splitlines()
+        assert any(" -debug=" in line for line in lines) == ("PrivateNetwork=yes" in lines) == pprof
 
 
 def test_sockets_and_cache_of_a_removed_user_are_removed_and_the_log_is_kept(daemon_host, systemd, monkeypatch):
@@ -412,16 +435,16 @@ def test_a_shell_and_the_drift_report_read_the_same_variables(tmp_path, value):
     assert {one.name: one.value for one in assignments_in(str(file))} == {"OTHER": "x", "VALUE": value}
 
 
-def test_gopls_shared_passes_the_flags_of_the_environment_file(tmp_path, monkeypatch):
+def test_gopls_shared_applies_the_environment_file(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "SOCKET_DIR", str(tmp_path))
-    (tmp_path / "gopls").write_text('#!/bin/sh\necho "$@"\n')
+    (tmp_path / "gopls").write_text('#!/bin/sh\necho $GOMEMLIMIT "$@"\n')
     (tmp_path / "gopls").chmod(0o755)
-    (tmp_path / f"{ME}.env").write_text(host_files.render_variables(host_files.gopls_variables(ME, LIMITS, {}, 6060)))
+    (tmp_path / f"{ME}.env").write_text(host_files.render_variables(host_files.gopls_variables(ME, LIMITS, {})))
     script = host_files.render_shared_gopls(str(tmp_path / "gopls")).replace(
         "/etc/gopherops/language_server", str(tmp_path)
     )
     completed = subprocess.run(["/bin/sh", "-c", script, "sh", "serve"], check=True, capture_output=True, text=True)
-    assert completed.stdout == "-debug=127.0.0.1:6060 serve\n"
+    assert completed.stdout == "870MiB serve\n"
 
 
 @pytest.mark.parametrize(("log", "kept"), [(True, "from the file"), (False, "from the journal")])

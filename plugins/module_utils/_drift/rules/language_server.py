@@ -254,9 +254,7 @@ def _daemon(server: LanguageServer, gopls: Gopls) -> t.Iterator[Finding]:
     daemon = server.daemon
     if daemon is None:
         return
-    # Flags for profiles take effect with the next start, which is not urgent.
-    expected = {name: value for name, value in server.variables.items() if name != "GOPLS_FLAGS"}
-    outdated = [name for name, value in expected.items() if daemon.environment.get(name) != value]
+    outdated = [name for name, value in server.variables.items() if daemon.environment.get(name) != value]
     other = gopls.info and daemon.program != gopls.path
     problems = [f"runs {daemon.program}; expected {gopls.path}"] if other else []
     problems += [f"has outdated values of {', '.join(outdated)}; expected the rendered ones"] if outdated else []
