@@ -193,7 +193,7 @@ from ..module_utils._drift.report import report, summary
 from ..module_utils._drift.rules import evaluate
 from ..module_utils._drift.snapshot import Snapshot
 from ..module_utils._environment.declaration import ARGUMENT_SPEC, declaration_from
-from ..module_utils._gopls.workarounds import ARGUMENT_SPEC as WORKAROUND_SPEC
+from ..module_utils._tools.workarounds import ARGUMENT_SPEC as WORKAROUND_SPEC
 
 
 def main() -> None:

@@ -4,13 +4,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import typing as t
 
+from .._core.errors import DevserverError
 from .._core.result import Outcome
 from .._core.sizes import parse_size
 from .._host.skipped_files import find_failure, split_skipped
 from .._systemd.systemctl import UNIT_DIR
+from .._tools.build_info import read_build_info
+from .._tools.workarounds import match_workarounds
 from .install import ServiceState, apply_plan, plan_services, remove_builds, wait_for_services
 from .ptrace import PtraceAccess, probe_ptrace
 from .services import SERVICE_SPEC, STATES, DebugService, ResourceLimits, parse_services
@@ -60,6 +64,7 @@ def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
         for service in services
         for warning in _service_warnings(service, states[service.name], ptrace[service.account.name], wait)
     ]
+    warnings += known_faults(programs.dlv) if services else []
     everybody = {entry.user for entry in plan.skipped}
     skipped, about_others = split_skipped(
         plan.skipped, everybody if purge else {service.account.name for service in services}
@@ -73,6 +78,14 @@ def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
         **changes.result(),
     }
     return Outcome(result, [*warnings, *about_others], find_failure(skipped))
+
+
+def known_faults(dlv: str) -> list[str]:
+    """Return the known faults of the installed dlv; none where it is missing, or a script that starts dlv."""
+    with contextlib.suppress(DevserverError):
+        info = read_build_info(dlv)
+        return [entry.advice for entry in match_workarounds("dlv", info.version, info.go)[0]]
+    return []
 
 
 def _service_result(service: DebugService, state: ServiceState) -> dict[str, t.Any]:

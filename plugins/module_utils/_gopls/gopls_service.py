@@ -11,7 +11,7 @@ from .._core.result import Outcome
 from .._environment.declaration import ARGUMENT_SPEC as DECLARATION
 from .._environment.declaration import UserEnvironment
 from .._host.skipped_files import find_failure, split_skipped
-from . import workarounds
+from .._tools.workarounds import ARGUMENT_SPEC as WORKAROUND_SPEC
 from .expected import ExpectedDaemons
 from .options import ValidOptions, options_of_removal, validate_options
 from .paths import socket_of
@@ -36,7 +36,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "oom_score": {"type": "int", "default": 500},
     "idle": {"type": "int", "default": 3600},
     "settings": {"type": "dict", "default": {}},
-    "workarounds": {"type": "list", "elements": "dict", "default": [], "options": workarounds.ARGUMENT_SPEC},
+    "workarounds": {"type": "list", "elements": "dict", "default": [], "options": WORKAROUND_SPEC},
     "prewarm": {"type": "bool", "default": True},
     "prewarm_days": {"type": "int", "default": 3},
     "prewarm_minutes": {"type": "int", "default": 30},

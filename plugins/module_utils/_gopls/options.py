@@ -14,13 +14,13 @@ from .._host.managed_files import named_files
 from .._systemd import systemctl
 from .._systemd.unit_state import settings_in
 from .._tools.build_info import read_build_info
+from .._tools.workarounds import Workaround, match_workarounds
 from .expected import DaemonOptions, ExpectedDaemons
 from .manager import systemd_version
 from .memory import read_host_memory
 from .memory_limits import Limits, calculate_limits
 from .paths import known_users
 from .settings import known_schema, read_schema, validate_settings
-from .workarounds import Workaround, match_workarounds
 
 Params = t.Mapping[str, t.Any]
 
@@ -86,7 +86,7 @@ def validate_options(params: Params, *, check: bool) -> ValidOptions:
         absent=declaration.absent,
         exclusive=declaration.exclusive,
     )
-    warnings = [f"{entry.reason}: use {entry.pin}" for entry in workarounds if entry.pin]
+    warnings = [entry.advice for entry in workarounds if entry.pin]
     warnings += [f"gopls setting {message}" for message in deprecated]
     return ValidOptions(expected, deprecated, warnings, workarounds, obsolete)
 
@@ -111,10 +111,10 @@ def _match_workarounds(params: Params, gopls: str) -> tuple[list[Workaround], li
     added = [Workaround(**entry) for entry in params["workarounds"]]
     if not gopls:
         # Their bounds are validated all the same.
-        match_workarounds("v0", "go1", added)
+        match_workarounds("gopls", "v0", "go1", added)
         return [], []
     info = read_build_info(gopls)
-    applied, obsolete = match_workarounds(info.version, info.go, added)
+    applied, obsolete = match_workarounds("gopls", info.version, info.go, added)
     return applied, [entry.name for entry in obsolete]
 
 

@@ -13,7 +13,10 @@ import typing as t
 
 import pytest
 import yaml
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.dlv_service import known_faults
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.services import SERVICE_SPEC
+
+from tests.support.go_binaries import build_info, elf
 
 from .samples import entry
 
@@ -54,6 +57,33 @@ def test_invalid_input_is_rejected_with_a_message(service: dict[str, t.Any], wor
 def test_no_services_change_nothing() -> None:
     code, result = run()
     assert (code, result["changed"], result["services"], result["ptrace"]) == (0, False, [], {})
+
+
+@pytest.mark.parametrize(
+    ("version", "go", "advice"),
+    [
+        ("v1.22.0", "go1.22.12", "use dlv v1.22.1 or later"),
+        ("v1.22.1", "go1.22.12", ""),
+        ("v1.23.0", "go1.22.12", ""),
+        ("v1.23.0", "go1.23.4", "use dlv v1.23.1 or later"),
+        ("v1.23.1", "go1.23.4", ""),
+        ("v1.26.2", "go1.26.0", "use a later release of Go 1.26"),
+        ("v1.26.2", "go1.26.1", ""),
+    ],
+)
+def test_a_known_fault_of_the_installed_dlv_is_a_warning(
+    tmp_path: pathlib.Path, version: str, go: str, advice: str
+) -> None:
+    lines = f"path\tgithub.com/go-delve/delve/cmd/dlv\nmod\tgithub.com/go-delve/delve\t{version}\t\n"
+    dlv = tmp_path / "dlv"
+    dlv.write_bytes(elf(build_info(go.encode(), lines.encode())))
+    warnings = known_faults(str(dlv))
+    assert [warning.partition("): ")[2] for warning in warnings] == ([advice] if advice else [])
+
+
+def test_a_script_in_the_place_of_dlv_is_no_error(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "dlv").write_text('#!/bin/sh\nexec /usr/local/bin/dlv "$@"\n')
+    assert known_faults(str(tmp_path / "dlv")) == known_faults(str(tmp_path / "none")) == []
 
 
 def test_the_role_has_the_options_of_the_module() -> None:

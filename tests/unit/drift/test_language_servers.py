@@ -33,12 +33,12 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapsho
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls import host_files, paths
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.settings import Schema, SchemaEntry
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.workarounds import Workaround
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import Process
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import systemctl, unit_state
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.unit_state import State
 from ansible_collections.gopherops.devserver.plugins.module_utils._tools.build_info import BuildInfo
+from ansible_collections.gopherops.devserver.plugins.module_utils._tools.workarounds import Workaround
 
 ME = getpass.getuser()
 MACHINE = "/h/settings.json"

@@ -40,7 +40,7 @@ NAMES = {
     "_gopls": {"paths"},
     "_gopls.paths": {"APPLIED"},
     "_gopls.settings": {"Schema", "validate_settings"},
-    "_gopls.workarounds": {"KNOWN", "Workaround", "match_workarounds"},
+    "_tools.workarounds": {"KNOWN", "Workaround", "match_workarounds"},
     "_host.accounts": {"Account"},
     "_host.managed_files": {"Rights"},
     "_host.mounts": {"Mount", "NETWORK"},

@@ -14,7 +14,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.setting
     read_schema,
     validate_settings,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.workarounds import (
+from ansible_collections.gopherops.devserver.plugins.module_utils._tools.workarounds import (
     KNOWN,
     Workaround,
     match_workarounds,
@@ -108,10 +108,12 @@ def test_a_binary_without_a_schema_is_named(tmp_path: pathlib.Path, text: str) -
         ("v0.12.3", "go1.20.5", ["analysis-crash-0.12"]),
         ("v0.15.3", "go1.23.1", ["type-aliases-before-0.16"]),
         ("v0.16.1", "go1.23.1", []),
+        ("v0.16.1", "go1.22.5", ["range-over-integer-crash-1.22.5"]),
+        ("v0.16.2", "go1.22.6", []),
     ],
 )
 def test_a_known_workaround_applies_to_the_affected_versions_only(gopls: str, go: str, names: list[str]) -> None:
-    assert [entry.name for entry in match_workarounds(gopls, go)[0]] == names
+    assert [entry.name for entry in match_workarounds("gopls", gopls, go)[0]] == names
 
 
 @pytest.mark.parametrize(
@@ -120,12 +122,12 @@ def test_a_known_workaround_applies_to_the_affected_versions_only(gopls: str, go
 )
 def test_an_entry_of_the_play_is_applied_or_obsolete(bounds: str, matches: bool) -> None:
     entry = Workaround("own", "a fault", gopls=bounds, settings={"staticcheck": False})
-    assert match_workarounds("v0.16.2", "go1.22.12", [entry]) == (([entry], []) if matches else ([], [entry]))
+    assert match_workarounds("gopls", "v0.16.2", "go1.22.12", [entry]) == (([entry], []) if matches else ([], [entry]))
 
 
 def test_invalid_version_bounds_are_rejected() -> None:
     with pytest.raises(DevserverError, match=r"workaround own must have version bounds .* got 'before 0\.16'"):
-        match_workarounds("v0.16.2", "go1.22.12", [Workaround("own", "a fault", gopls="before 0.16")])
+        match_workarounds("gopls", "v0.16.2", "go1.22.12", [Workaround("own", "a fault", gopls="before 0.16")])
 
 
 def test_every_known_workaround_has_an_effect_and_names_its_report() -> None:

@@ -15,7 +15,6 @@ from ..._core.errors import DevserverError
 from ..._environment.declaration import UserEnvironment
 from ..._gopls import paths
 from ..._gopls.settings import Schema, read_schema
-from ..._gopls.workarounds import Workaround
 from ..._host.files import is_socket, read_text
 from ..._host.procfs import read_process
 from ..._systemd import systemctl
@@ -23,6 +22,7 @@ from ..._systemd.environment_files import assignments_in
 from ..._systemd.systemctl import manager_runs
 from ..._systemd.unit_state import State, settings_in, states_of
 from ..._tools.build_info import read_build_info
+from ..._tools.workarounds import Workaround
 from ..records.editor_settings import EditorSettings
 from ..records.language_servers import LIMITS, Crash, Gopls, LanguageServer, LanguageServers
 

@@ -11,10 +11,10 @@ from ..._core.provenance import Source
 from ..._environment.declaration import UserEnvironment
 from ..._gopls import paths
 from ..._gopls.settings import Schema
-from ..._gopls.workarounds import Workaround
 from ..._host.procfs import Process
 from ..._systemd.unit_state import Override, State
 from ..._tools.build_info import BuildInfo
+from ..._tools.workarounds import Workaround
 
 # Limits of the daemon's own unit, and of the slice of a user's sessions.
 LIMITS = ("MemoryMax", "MemoryHigh", "MemorySwapMax", "CPUWeight", "TasksMax", "OOMScoreAdjust")

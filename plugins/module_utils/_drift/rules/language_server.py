@@ -11,8 +11,8 @@ from ..._core.errors import DevserverError
 from ..._core.provenance import PROCESS, Source
 from ..._gopls.paths import APPLIED
 from ..._gopls.settings import Schema, validate_settings
-from ..._gopls.workarounds import KNOWN, Workaround, match_workarounds
 from ..._systemd.unit_state import State
+from ..._tools.workarounds import KNOWN, Workaround, match_workarounds
 from ..finding import Finding, Remedy, Rule, format_time
 from ..records.editor_settings import EditorSettings
 from ..records.language_servers import Gopls, LanguageServer
@@ -285,7 +285,7 @@ def _workarounds(gopls: Gopls) -> t.Iterator[Finding]:
     if gopls.info is None:
         return
     entries = {entry.name: entry for entry in (*KNOWN, *gopls.added)}
-    needed, _obsolete = match_workarounds(gopls.info.version, gopls.info.go, gopls.added)
+    needed, _obsolete = match_workarounds("gopls", gopls.info.version, gopls.info.go, gopls.added)
     for entry in needed:
         if entry.name not in gopls.applied or entry.pin:
             yield _unhelped(entry, gopls)

@@ -1,6 +1,6 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Workarounds for known faults of gopls, each applied only to the versions that have the fault."""
+"""Known faults of gopls and dlv with their workarounds, each applied only to the versions that have the fault."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typing as t
 
 from .._core.errors import DevserverError
 
-# The options of an entry in the play; the fields of Workaround are the same.
+# The options of an entry in the play; fields of Workaround have the same names.
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "name": {"type": "str", "required": True},
     "reason": {"type": "str", "required": True},
@@ -24,9 +24,10 @@ _BOUNDS = re.compile(r"(>=|<)?\s*v?(\d+(?:\.\d+)*)\Z")
 
 
 class Workaround(t.NamedTuple):
-    """One fault and the ``settings``, ``environment`` variables or other version (``pin``) of gopls that avoid it.
+    """One fault and the ``settings``, ``environment`` variables or other version (``pin``) that avoid it.
 
-    ``gopls`` and ``go`` (which built gopls) are the affected versions, such as ">=0.15.0 <0.15.1"; empty for all.
+    ``gopls`` and ``go`` (which built the tool) are the affected versions, such as ">=0.15.0 <0.15.1"; empty for all.
+    With ``dlv`` it is a fault of that tool.
     """
 
     name: str
@@ -36,10 +37,18 @@ class Workaround(t.NamedTuple):
     settings: t.Mapping[str, t.Any] = {}
     environment: t.Mapping[str, str] = {}
     pin: str = ""
+    dlv: str = ""
 
-    def affects(self, gopls: str, go: str) -> bool:
-        """Return whether a gopls of this version, built by this Go, has the fault."""
-        return _is_within(gopls, self.gopls, self.name) and _is_within(go, self.go, self.name)
+    def affects(self, tool: str, version: str, go: str) -> bool:
+        """Return whether this version of gopls or dlv, built by this Go, has the fault."""
+        if tool != ("dlv" if self.dlv else "gopls"):
+            return False
+        return _is_within(version, self.dlv or self.gopls, self.name) and _is_within(go, self.go, self.name)
+
+    @property
+    def advice(self) -> str:
+        """The fault, and which other version to use."""
+        return f"{self.reason}: use {self.pin}"
 
 
 # Each reason names the public report of the fault.
@@ -70,17 +79,44 @@ KNOWN = (
         go=">=1.23",
         environment={"GODEBUG": "gotypesalias=0"},
     ),
+    Workaround(
+        "range-over-integer-crash-1.22.5",
+        "gopls built by Go 1.22.5 crashes where code ranges over an integer with two variables (go.dev/issue/68334)",
+        go="1.22.5",
+        pin="a gopls that Go 1.22.6 or later builds",
+    ),
+    Workaround(
+        "many-connections-before-1.22.1",
+        "dlv before 1.22.1 rejects its own user on a host with 10,000 TCP connections"
+        " (github.com/go-delve/delve/pull/3660)",
+        dlv="<1.22.1",
+        pin="dlv v1.22.1 or later",
+    ),
+    Workaround(
+        "range-over-func-1.23.0",
+        "dlv 1.23.0 steps wrongly in loops over functions (github.com/go-delve/delve/pull/3808)",
+        dlv=">=1.23.0 <1.23.1",
+        go=">=1.23",
+        pin="dlv v1.23.1 or later",
+    ),
+    Workaround(
+        "race-crash-1.26.0",
+        "programs that Go 1.26.0 builds for a debugger with -race crash at their start (go.dev/issue/77597)",
+        dlv=">=1.0",
+        go="1.26.0",
+        pin="a later release of Go 1.26",
+    ),
 )
 
 
 def match_workarounds(
-    gopls: str, go: str, added: t.Sequence[Workaround] = ()
+    tool: str, version: str, go: str, added: t.Sequence[Workaround] = ()
 ) -> tuple[list[Workaround], list[Workaround]]:
-    """Return the entries that apply to versions such as v0.16.2 and go1.22.12, and those of ``added`` that do not.
+    """Return the entries for a tool's version such as v0.16.2 and go1.22.12, and those of ``added`` that do not apply.
 
     Raises DevserverError for bounds that cannot be parsed.
     """
-    affected = [entry for entry in (*KNOWN, *added) if entry.affects(gopls, go)]
+    affected = [entry for entry in (*KNOWN, *added) if entry.affects(tool, version, go)]
     return affected, [entry for entry in added if entry not in affected]
 
 
