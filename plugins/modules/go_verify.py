@@ -135,10 +135,30 @@ options:
     type: str
     choices: [note, warning, error]
     default: error
-  timeout:
-    description: Maximum seconds of each command, probe and debug session.
+  max_first_diagnostics_seconds:
+    description:
+      - Maximum seconds until gopls has sent the first diagnostics of a file, as the median of three sessions.
+      - V(0) means no limit.
     type: float
-    default: 300
+    default: 0
+  max_memory:
+    description:
+      - Maximum memory of gopls, such as V(2G), as the highest peak of three sessions. That of a daemon counts from its
+        start.
+      - Empty means no limit.
+    type: str
+    default: ''
+  min_cache_hit_rate:
+    description:
+      - Minimum share, from 0 to 1, of the packages of the workspace, with all dependencies, that the first build of the
+        step V(build) takes from the user's build cache. It is measured once, because that build fills the cache.
+      - V(0) means no limit.
+    type: float
+    default: 0
+  timeout:
+    description: Maximum seconds of all steps of one user together. After that the other users follow.
+    type: float
+    default: 900
   temporary_directory:
     description: Where to create a directory for each user. Users must be able to run programs there.
     type: path
@@ -201,14 +221,24 @@ steps:
     what:
       description: The measurement, or the error with its remedy.
       type: str
+    failed_gates:
+      description: Each limit that the step did not keep, with the measurement.
+      type: list
+      elements: str
   sample:
-    - {user: alice, step: test, result: ok, seconds: 1.52, what: 82.1 % of statements covered}
+    - {user: alice, step: test, result: ok, seconds: 1.52, what: 82.1 % of statements covered, failed_gates: []}
 failed_steps:
   description: Each failed step with its user.
   returned: always, unless an option is invalid
   type: list
   elements: str
   sample: ["alice: test"]
+failed_gates:
+  description: Each limit that was not kept, with its user, step and measurement.
+  returned: always, unless an option is invalid
+  type: list
+  elements: str
+  sample: ["alice: gopls: max_memory: measured 2.1G, limit 2G"]
 table:
   description: The lines of a table of the steps, and the failures in full.
   returned: always, unless an option is invalid
@@ -220,8 +250,9 @@ import typing as t
 
 from ..module_utils._core.errors import DevserverError
 from ..module_utils._core.result import Outcome, run_reader
+from ..module_utils._core.sizes import parse_size
 from ..module_utils._verify.plan import MODES, VerificationPlan
-from ..module_utils._verify.verify import list_failed_steps, render_table, verify
+from ..module_utils._verify.verify import list_failed_gates, list_failed_steps, render_table, verify
 
 _SEVERITIES = ("note", "warning", "error")
 _USER: dict[str, t.Any] = {"name": {"type": "str", "required": True}, "workspace": {"type": "str", "default": ""}}
@@ -250,7 +281,10 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "drift": {"type": "dict"},
     "drift_problem": {"type": "str", "default": ""},
     "drift_fail_on": {"type": "str", "choices": list(_SEVERITIES), "default": "error"},
-    "timeout": {"type": "float", "default": 300},
+    "max_first_diagnostics_seconds": {"type": "float", "default": 0},
+    "max_memory": {"type": "str", "default": ""},
+    "min_cache_hit_rate": {"type": "float", "default": 0},
+    "timeout": {"type": "float", "default": 900},
     "temporary_directory": {"type": "path", "default": "/tmp"},
 }
 
@@ -261,12 +295,14 @@ def main() -> None:
 
 def _read(params: t.Mapping[str, t.Any]) -> Outcome:
     results = verify(_make_plan(params))
-    failed = list_failed_steps(results)
-    shown = {"steps": [result._asdict() for result in results], "failed_steps": failed, "table": render_table(results)}
+    failed, gates = list_failed_steps(results), list_failed_gates(results)
+    steps = [result._asdict() for result in results]
+    shown = {"steps": steps, "failed_steps": failed, "failed_gates": gates, "table": render_table(results)}
     if not failed:
         return Outcome(shown)
     failure = DevserverError(
-        f"{len(failed)} of {len(results)} steps failed: {'; '.join(failed)}",
+        f"{len(failed)} of {len(results)} steps failed: {'; '.join(failed)}"
+        + (f". Limits that were not kept: {'; '.join(gates)}" if gates else ""),
         remedy="apply the remedies at the end of table in this result, and run the playbook verify again",
     )
     return Outcome(shown, failure=failure)
@@ -274,6 +310,7 @@ def _read(params: t.Mapping[str, t.Any]) -> Outcome:
 
 def _make_plan(params: t.Mapping[str, t.Any]) -> VerificationPlan:
     options = {name: params[name] for name in VerificationPlan._fields if name in params}
+    options["max_memory"] = parse_size(params["max_memory"] or "0", "max_memory")
     options["users"] = [(user["name"], user["workspace"]) for user in params["users"]]
     severities = _SEVERITIES[_SEVERITIES.index(params["drift_fail_on"]) :]
     return VerificationPlan(**options, failing_severities=severities)

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import typing as t
 
+# What separates the remedy from the rest of an error's text.
+REMEDY = ". To fix this: "
 # Characters of an error that is not the collection's own.
 _LONGEST_ERROR = 200
 
@@ -24,12 +26,12 @@ class DevserverError(Exception):
         super().__init__(str(self))
 
     def __str__(self) -> str:
-        parts = [self.problem.rstrip(".")]
+        text = self.problem.rstrip(".")
         if self.expected:
-            parts.append("Expected: {}".format(self.expected.rstrip(".")))
+            text += ". Expected: {}".format(self.expected.rstrip("."))
         if self.remedy:
-            parts.append("To fix this: {}".format(self.remedy.rstrip(".")))
-        return ". ".join(parts) + "."
+            text += REMEDY + self.remedy.rstrip(".")
+        return f"{text}."
 
     def result(self) -> dict[str, t.Any]:
         """Return the arguments for ``AnsibleModule.fail_json``."""

@@ -17,18 +17,24 @@ from .._host.user_access import acting_as
 
 # The maximum size in bytes of the output of dlv and the program.
 _LONGEST_OUTPUT = 65536
-# Seconds that dlv may take to exit.
-_EXIT_TIMEOUT = 10.0
 
 
 @contextlib.contextmanager
 def run_dlv(
-    argv: t.Sequence[str], account: Account, socket: str, *, env: t.Mapping[str, str], cwd: str, detach: bool = False
+    argv: t.Sequence[str],
+    account: Account,
+    socket: str,
+    *,
+    env: t.Mapping[str, str],
+    cwd: str,
+    detach: bool = False,
+    exit_timeout: float = 10.0,
 ) -> t.Iterator[tuple[subprocess.Popen[bytes], OutputReader]]:
     """Run a dlv that listens on ``socket``, in a directory of ``account``, and yield it with the reader of its output.
 
     At the end it detaches from the program or stops it: when its client has disconnected, or with ``detach`` on a
-    signal, whether a client is connected or not. Then only its errors are read.
+    signal, whether a client is connected or not. Then only its errors are read. After ``exit_timeout`` seconds it is
+    killed.
     """
     # dlv would create its configuration file in the user's home directory.
     env = dict(env, XDG_CONFIG_HOME=os.path.join(os.path.dirname(socket), "config"))
@@ -45,7 +51,7 @@ def run_dlv(
             process.terminate()
         # A killed dlv would leave its breakpoints in the process that it was attached to.
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_EXIT_TIMEOUT)
+            process.wait(exit_timeout)
         end_session(process.pid)
         process.wait()
         reader.close()

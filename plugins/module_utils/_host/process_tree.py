@@ -69,6 +69,10 @@ class _Orphans:
     """The children that this process has not started itself."""
 
     def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin without blocks: a forked process has no children, and the kernel gives it no orphans yet."""
         self._lock = threading.Lock()
         self._blocks = 0
         self._others: set[int] = set()
@@ -106,6 +110,7 @@ class _Orphans:
 
 
 _ORPHANS = _Orphans()
+os.register_at_fork(after_in_child=_ORPHANS.reset)
 
 
 class _Process(t.NamedTuple):

@@ -23,6 +23,7 @@ import stat
 import time
 import typing as t
 
+from .._core.ending import clean_up_with
 from .._core.errors import DevserverError, TimedOut
 from .accounts import Account, groups_of
 from .files import read_text_or_empty
@@ -47,6 +48,8 @@ _COMMENT_UMASK = re.compile(r"\bumask=0*([0-7]{1,3})\b")
 _STANDARD_UMASK = 0o022
 # The users who exceeded the limit in this run, each with what raises the error.
 _UNRESPONSIVE: dict[Account, t.Callable[[], t.NoReturn]] = {}
+# The running processes of ``each_as``.
+_CHILDREN: set[int] = set()
 # The first glibc whose access() with effective IDs queries the kernel. An older one looks at the real user.
 _GLIBC_WITH_EFFECTIVE_IDS = (2, 33)
 
@@ -137,6 +140,7 @@ def each_as(
     child = os.fork()
     if child == 0:
         _serve(None if as_root else account, function, items.values(), writer)
+    _CHILDREN.add(child)
     os.close(writer)
     try:
         lines, in_time = _read_lines(reader, time.monotonic() + seconds)
@@ -145,6 +149,14 @@ def each_as(
         _kill(child)
     results = dict(zip(items, map(_result_of, lines)))
     return {**results, **_without_result(account, list(items)[len(results) :], 0 if in_time else seconds)}
+
+
+@clean_up_with
+def _end_children() -> None:
+    """End the processes that act as root; those of users end with this one."""
+    for child in _CHILDREN:
+        with contextlib.suppress(OSError):
+            os.kill(child, signal.SIGTERM)
 
 
 def _serve(account: Account | None, function: t.Callable[[Item], t.Any], items: t.Iterable[Item], writer: int) -> None:
@@ -224,6 +236,7 @@ def _read_lines(reader: int, deadline: float) -> tuple[list[bytes], bool]:
 
 
 def _kill(child: int) -> None:
+    _CHILDREN.discard(child)
     os.kill(child, signal.SIGKILL)
     deadline = time.monotonic() + _UNTIL_KILLED
     while os.waitpid(child, os.WNOHANG)[0] == 0 and time.monotonic() < deadline:

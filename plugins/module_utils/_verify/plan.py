@@ -20,7 +20,7 @@ class VerificationPlan(t.NamedTuple):
     """One verification; the fields are the options of go_verify, with these differences.
 
     ``users`` are pairs of name and workspace; an empty workspace means the ``sample`` files. ``failing_severities`` are
-    those of findings that fail the step go env.
+    those of findings that fail the step go env. ``max_memory`` is in bytes. A limit of 0 is not checked.
     """
 
     users: t.Sequence[tuple[str, str]]
@@ -47,7 +47,10 @@ class VerificationPlan(t.NamedTuple):
     drift_problem: str = ""
     failing_severities: t.Sequence[str] = ("error",)
     coverage: float = 0.0
-    timeout: float = 300.0
+    max_first_diagnostics_seconds: float = 0.0
+    max_memory: int = 0
+    min_cache_hit_rate: float = 0.0
+    timeout: float = 900.0
     temporary_directory: str = "/tmp"
 
 
@@ -78,6 +81,13 @@ def _find_problems(plan: VerificationPlan) -> t.Iterator[tuple[str, str]]:
         if not 0 < seconds <= _MAX_SECONDS:
             expected = f"more than 0 and at most {_MAX_SECONDS} seconds"
             yield f"{option} must be {expected}, got {seconds:g}", f"set {option} to a number in this range"
+    most, rate = plan.max_first_diagnostics_seconds, plan.min_cache_hit_rate
+    if most < 0:
+        remedy = "set max_first_diagnostics_seconds to 0, which means no limit"
+        yield f"max_first_diagnostics_seconds must be 0 or more, got {most:g}", remedy
+    if not 0 <= rate <= 1:
+        remedy = "set min_cache_hit_rate to 0, which means no limit, or to a share such as 0.9"
+        yield f"min_cache_hit_rate must be between 0 and 1, got {rate:g}", remedy
     if not 0 <= plan.coverage <= 100:
         yield f"coverage must be between 0 and 100 percent, got {plan.coverage:g}", "set coverage to 0 to accept any"
     if not plan.sample and not all(workspace for _name, workspace in plan.users):

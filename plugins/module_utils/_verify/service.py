@@ -27,7 +27,7 @@ from .user_sandbox import UserSandbox
 # Seconds: between two requests, for one response, and for a service to exit after SIGTERM.
 _PAUSE = 0.05
 _RESPONSE_TIMEOUT = 5.0
-_EXIT_TIMEOUT = 5.0
+_EXIT_TIMEOUT = 0.4
 # Characters of the log in a message, and bytes that are read for them.
 _MAX_EXCERPT = 300
 _MAX_READ = 65536
@@ -95,7 +95,7 @@ def _start(sandbox: UserSandbox, argv: t.Sequence[str], log: str) -> t.Iterator[
 
 
 def _await_health(sandbox: UserSandbox, process: subprocess.Popen[bytes], address: Address, log: str) -> None:
-    health, ready = sandbox.plan.health, sandbox.plan.ready
+    health, ready = sandbox.plan.health, min(sandbox.plan.ready, sandbox.seconds_left())
     deadline = time.monotonic() + ready
     for path in health or ["/"]:
         while True:
@@ -108,7 +108,7 @@ def _await_health(sandbox: UserSandbox, process: subprocess.Popen[bytes], addres
                 output = read_log_end(sandbox.account, log) or "empty"
                 raise DevserverError(
                     f"http://{address}{path} {problem}; the log of the service is: {output}",
-                    expected=f"status 200 within {ready:g} seconds",
+                    expected=f"status 200 within {ready:.3g} seconds",
                     remedy=f"run the service as {sandbox.account.name}, and fix the cause, or increase ready",
                 )
             time.sleep(_PAUSE)

@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 import re
+import statistics
 import typing as t
 
 from .._core.addresses import Address
-from .._core.errors import DevserverError
+from .._core.errors import REMEDY, DevserverError
+from .._core.sizes import format_size
 from .._delve.session_probe.plan import DebugProbePlan, parse_breakpoints, parse_debugger_address, validate_plan
 from .._delve.session_probe.probe import probe as probe_dlv
 from .._environment.contexts.vscode_server import wrapper_path
@@ -16,6 +18,7 @@ from .._gopls.session_probe.probe import ProbeRequest, ServerOptions
 from .._gopls.session_probe.probe import probe as probe_gopls
 from .._host.command import Completed
 from .._host.user_access import acting_as
+from .gates import MeasurementGate, check_gates
 from .plan import MODES, VerificationPlan
 from .service import fill_address, find_free_address, run_service
 from .user_sandbox import UserSandbox, describe_failure, run_command, write_files
@@ -39,6 +42,8 @@ _HUNG = re.compile(r"^panic: test timed out after .*\n\s*running tests:\n((?:\t\
 _TEST_SHARE = 0.9
 _TOTAL = re.compile(r"^total:\s+\(statements\)\s+([\d.]+)%", re.MULTILINE)
 _MAX_NAMES = 5
+# Sessions with gopls if their time or memory has a limit.
+_GATED_SESSIONS = 3
 
 
 class Step(t.NamedTuple):
@@ -66,13 +71,29 @@ def run_hello_world(sandbox: UserSandbox) -> str:
 
 
 def build_modules(sandbox: UserSandbox) -> str:
-    """Build all modules, and the service twice: for a release and for debugging."""
+    """Build all modules, and the service twice: for a release and for debugging; count the hits of the cache."""
     patterns = _list_patterns(sandbox)
     workspace, package = sandbox.workspace, sandbox.plan.package
-    run_command(sandbox, "go", "build", "-o", "/dev/null", *patterns, cwd=workspace)
+    # With -v go names the packages that it compiles; all others are in the cache.
+    built = run_command(sandbox, "go", "build", "-v", "-o", "/dev/null", *patterns, cwd=workspace)
+    rate, packages = _measure_cache_hits(sandbox, patterns, built)
     for name, flags in (("service.bin", ()), ("debuggee", _DEBUG_FLAGS)) if package else ():
         run_command(sandbox, "go", "build", *flags, "-o", sandbox.path_to(name), package, cwd=workspace)
-    return f"{len(patterns)} module{'s' if len(patterns) != 1 else ''}"
+    remedy = (
+        f"as {sandbox.account.name}, check with 'go env GOCACHE GOFLAGS' that the build cache is kept between builds,"
+        " and run 'go build ./...' in the workspace, which fills it; or decrease min_cache_hit_rate"
+    )
+    gated = sandbox.plan.min_cache_hit_rate
+    check_gates(MeasurementGate("min_cache_hit_rate", rate, gated, "{:.3f}".format, remedy, least=True))
+    modules = f"{len(patterns)} module{'s' if len(patterns) != 1 else ''}"
+    return f"{modules}, cache hit rate {rate:.3f} of {packages} packages"
+
+
+def _measure_cache_hits(sandbox: UserSandbox, patterns: t.Sequence[str], built: Completed) -> tuple[float, int]:
+    """Return the share of the packages, with all dependencies, that a build took from the cache, and their number."""
+    packages = set(run_command(sandbox, "go", "list", "-deps", *patterns, cwd=sandbox.workspace).stdout.splitlines())
+    compiled = packages.intersection(built.stderr.splitlines())
+    return 1 - len(compiled) / max(1, len(packages)), len(packages)
 
 
 def _list_patterns(sandbox: UserSandbox) -> list[str]:
@@ -92,7 +113,7 @@ def _list_patterns(sandbox: UserSandbox) -> list[str]:
 def run_tests(sandbox: UserSandbox) -> str:
     """Run the tests of all modules, and measure the share of statements that they cover."""
     plan, workspace, profile = sandbox.plan, sandbox.workspace, sandbox.path_to("coverage.out")
-    flags = ["-count=1", f"-timeout={plan.timeout * _TEST_SHARE:.0f}s", f"-coverprofile={profile}"]
+    flags = ["-count=1", f"-timeout={sandbox.seconds_left() * _TEST_SHARE:.0f}s", f"-coverprofile={profile}"]
     argv = ["go", "test", *flags, *_list_patterns(sandbox)]
     remedy = f"run 'go test' in {workspace}, and fix the tests that fail"
     run_command(sandbox, *argv, cwd=workspace, remedy=remedy, describe=describe_test_failures)
@@ -121,15 +142,37 @@ def describe_test_failures(completed: Completed) -> str:
 def check_gopls(sandbox: UserSandbox) -> str:
     """Send the requests of an editor to the user's language server."""
     plan = sandbox.plan
+    gated = plan.max_first_diagnostics_seconds or plan.max_memory
+    results = [_probe_gopls(sandbox) for _session in range(_GATED_SESSIONS if gated else 1)]
+    seconds = statistics.median(result["seconds"]["diagnostics"] for result in results)
+    peak = max((result["memory"]["peak"] for result in results if result["memory"]["peak"]), default=None)
+    faster = "set language_server_prewarm, exclude directories by directoryFilters in language_server_settings"
+    smaller = "exclude directories by directoryFilters in language_server_settings, restart the user's gopls"
+    check_gates(
+        MeasurementGate(
+            "max_first_diagnostics_seconds",
+            seconds,
+            plan.max_first_diagnostics_seconds,
+            "{:.3g} s".format,
+            f"{faster}, or increase max_first_diagnostics_seconds",
+        ),
+        MeasurementGate("max_memory", peak, plan.max_memory, format_size, f"{smaller}, or increase max_memory"),
+    )
+    memory = f", memory peak {peak >> 20} MiB" if peak else ""
+    return f"{results[0]['mode']}, diagnostics after {seconds:.2f} s{memory}"
+
+
+def _probe_gopls(sandbox: UserSandbox) -> dict[str, t.Any]:
+    plan = sandbox.plan
     # On a host without systemd, users start the wrapper that is installed beside the other tools.
     command = plan.gopls or wrapper_path(plan.dlv)
-    options = ServerOptions(plan.socket, plan.unit, command, None, plan.timeout)
+    options = ServerOptions(plan.socket, plan.unit, command, None, sandbox.seconds_left())
     result = probe_gopls([ProbeRequest(sandbox.account.name, sandbox.workspace)], options)[0]
     if result["problem"]:
-        raise DevserverError(result["problem"])
-    peak = result["memory"]["peak"]
-    memory = f", memory peak {peak >> 20} MiB" if peak else ""
-    return f"{result['mode']}, diagnostics after {result['seconds']['diagnostics']:.2f} s{memory}"
+        # Its remedy is validated like that of other steps.
+        problem, _separator, remedy = result["problem"].partition(REMEDY)
+        raise DevserverError(problem, remedy=remedy)
+    return result
 
 
 def check_drift(sandbox: UserSandbox) -> str:
@@ -222,7 +265,7 @@ def plan_probe(
         package=package,
         runs=plan.runs,
         hit_rate=1.0,
-        timeout=plan.timeout,
+        timeout=sandbox.seconds_left(),
         # It is removed with the sandbox, even if the probe is killed.
         scratch=sandbox.directory,
     )

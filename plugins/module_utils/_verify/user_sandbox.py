@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 import typing as t
 
 from .._core.errors import DevserverError
@@ -19,6 +20,8 @@ from .._shells.scripts import SH_IN_DIRECTORY
 from .plan import VerificationPlan
 
 _PREFIX = "gopherops-verify-"
+# Seconds of a command that begins when the time of its user has run out.
+_LEAST = 0.1
 # Lines of an error message; further ones are consequences of the first.
 _MAX_LINES = 3
 # The user changes the directory, because root may have no access to a workspace on a network file system.
@@ -26,13 +29,25 @@ _IN_DIRECTORY = ("/bin/sh", "-c", SH_IN_DIRECTORY)
 
 
 class UserSandbox(t.NamedTuple):
-    """Where the steps of one user run: ``directory`` is temporary, ``environment`` the whole one of each process."""
+    """Where the steps of one user run: ``directory`` is temporary, ``environment`` the whole one of each process.
+
+    The time of all steps together ends at ``deadline``, of the monotonic clock.
+    """
 
     plan: VerificationPlan
     account: Account
     environment: t.Mapping[str, str]
     directory: str
     workspace: str
+    deadline: float
+
+    @property
+    def expired(self) -> bool:
+        return time.monotonic() >= self.deadline
+
+    def seconds_left(self) -> float:
+        """Return the time limit of what begins now."""
+        return max(_LEAST, self.deadline - time.monotonic())
 
     def path_to(self, name: str) -> str:
         return os.path.join(self.directory, name)
@@ -44,7 +59,7 @@ def open_sandbox(plan: VerificationPlan, name: str, workspace: str) -> t.Iterato
 
     ``{user}`` and ``{home}`` in a workspace are replaced. Raises DevserverError if the sandbox cannot be created.
     """
-    account = find_account(name)
+    account, deadline = find_account(name), time.monotonic() + plan.timeout
     # Else go would count its commands in a file of the user, and dlv would create its configuration.
     environment = without_traces(user_environment(account, plan.goroot, {}))
     with user_directory(account, plan.temporary_directory, _PREFIX) as directory:
@@ -53,7 +68,7 @@ def open_sandbox(plan: VerificationPlan, name: str, workspace: str) -> t.Iterato
             with acting_as(account):
                 write_files(workspace, plan.sample)
         path = workspace.replace("{user}", account.name).replace("{home}", account.home)
-        yield UserSandbox(plan, account, environment, directory, path)
+        yield UserSandbox(plan, account, environment, directory, path, deadline)
 
 
 def write_files(directory: str, files: t.Mapping[str, str]) -> None:
@@ -80,7 +95,7 @@ def run_command(
     describe: t.Callable[[Completed], str] = describe_failure,
 ) -> Completed:
     """Run a command as the user in the directory ``cwd``; raise DevserverError if it fails, with its description."""
-    environment, timeout = sandbox.environment, sandbox.plan.timeout
+    environment, timeout = sandbox.environment, sandbox.seconds_left()
     completed = run([*_IN_DIRECTORY, cwd, *argv], env=environment, account=sandbox.account, timeout=timeout)
     if not completed.ok:
         # The sandbox is removed; what is written into it is of no interest.

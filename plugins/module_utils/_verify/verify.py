@@ -8,9 +8,13 @@ import re
 import time
 import typing as t
 
+from .._core.ending import end_with_connection
 from .._core.errors import DevserverError, describe_error
 from .._core.redaction import without_secrets
 from .._environment.caches import describe_foreign_cache
+from .._host.accounts import find_account
+from .._host.process_tree import orphans_ended
+from .._host.user_access import each_as
 from .plan import VerificationPlan, validate_plan
 from .steps import Step, select_steps
 from .user_sandbox import UserSandbox, open_sandbox
@@ -21,16 +25,22 @@ _HEADER = ("user", "step", "result", "seconds", "what")
 _CACHE = re.compile(r"permission denied|is not in std", re.IGNORECASE)
 # Characters of a cell; the result contains the whole text.
 _MAX_WIDTH = 100
+# Seconds after the time limit of a user until that user's process is killed, for what the steps stop by themselves.
+_GRACE = 30.0
 
 
 class StepResult(t.NamedTuple):
-    """``result`` is ok, failed or skipped, ``seconds`` is wall time, ``what`` is the measurement or the error."""
+    """``result`` is ok, failed or skipped, ``seconds`` is wall time, ``what`` is the measurement or the error.
+
+    ``failed_gates`` describes each limit that the step did not keep.
+    """
 
     user: str
     step: str
     result: str
     seconds: float
     what: str
+    failed_gates: t.Sequence[str] = ()
 
 
 def verify(plan: VerificationPlan) -> list[StepResult]:
@@ -41,9 +51,20 @@ def verify(plan: VerificationPlan) -> list[StepResult]:
 
 
 def _verify_user(plan: VerificationPlan, steps: t.Sequence[Step], name: str, workspace: str) -> list[StepResult]:
-    try:
+    """Run the steps in a process of their own, which is killed if a file system of the user hangs."""
+
+    def run(_place: str) -> list[StepResult]:
+        # It ends like the module, with all that it has started.
+        end_with_connection()
         with open_sandbox(plan, name, workspace) as sandbox:
             return _run_steps(steps, sandbox)
+
+    place = workspace or plan.temporary_directory
+    try:
+        with orphans_ended():
+            seconds = plan.timeout + _GRACE
+            results = each_as(find_account(name), run, {place: place}, as_root=True, seconds=seconds)[place]()
+            return [StepResult(*result) for result in results]
     except Exception as error:
         skipped = [StepResult(name, step.name, SKIPPED, 0.0, "needs workspace") for step in steps]
         return [StepResult(name, "workspace", FAILED, 0.0, without_secrets(describe_error(error))), *skipped]
@@ -52,9 +73,11 @@ def _verify_user(plan: VerificationPlan, steps: t.Sequence[Step], name: str, wor
 def _run_steps(steps: t.Sequence[Step], sandbox: UserSandbox) -> list[StepResult]:
     results: list[StepResult] = []
     for step in steps:
-        missing = [entry.step for entry in results if entry.result != OK and entry.step in step.needs]
-        if missing:
-            needs = f"needs {', '.join(missing)}"
+        # Without its limit, a step that exceeds it would be ok.
+        lacking = [entry for entry in results if entry.result != OK and not entry.failed_gates]
+        missing = [entry.step for entry in lacking if entry.step in step.needs]
+        if sandbox.expired or missing:
+            needs = f"needs {', '.join(missing) or f'more than {sandbox.plan.timeout:g} s for all steps of the user'}"
             results.append(StepResult(sandbox.account.name, step.name, SKIPPED, 0.0, needs))
         else:
             results.append(_run_step(step, sandbox))
@@ -62,24 +85,29 @@ def _run_steps(steps: t.Sequence[Step], sandbox: UserSandbox) -> list[StepResult
 
 
 def _run_step(step: Step, sandbox: UserSandbox) -> StepResult:
-    start = time.monotonic()
+    start, gates = time.monotonic(), t.cast("list[str]", [])
     try:
         result, detail = OK, step.run(sandbox)
     except Exception as error:
         # Programs of the user are hostile input: they must not suppress the results of others.
         result, detail = FAILED, describe_error(explain_failure(error, sandbox))
-    return StepResult(
-        sandbox.account.name, step.name, result, round(time.monotonic() - start, 2), without_secrets(detail)
-    )
+        gates = error.details.get("failed_gates", []) if isinstance(error, DevserverError) else []
+    seconds = round(time.monotonic() - start, 2)
+    return StepResult(sandbox.account.name, step.name, result, seconds, without_secrets(detail), gates)
 
 
 def explain_failure(error: Exception, sandbox: UserSandbox) -> Exception:
     """Return an error with a remedy that still works when the sandbox is removed.
 
-    Where go cannot use a cache, because root has created a part of it, that is the cause.
+    Where go cannot use a cache, because root has created a part of it, that is the cause. So is a time limit that is
+    exceeded.
     """
     if not isinstance(error, DevserverError):
         return error
+    if sandbox.expired:
+        name, limit = sandbox.account.name, f"{sandbox.plan.timeout:g} s"
+        remedy = f"find the process of {name} that hangs by 'ps -u {name} -o pid,stat,args', or increase timeout"
+        return DevserverError(f"{error.problem}; the steps of {name} took longer than {limit}", remedy=remedy)
     foreign = describe_foreign_cache(sandbox.account, sandbox.environment) if _CACHE.search(error.problem) else ""
     if foreign:
         remedy = f"run the playbook drift, and apply the remedy of GD301 or GD303 for {sandbox.account.name}"
@@ -93,6 +121,11 @@ def explain_failure(error: Exception, sandbox: UserSandbox) -> Exception:
 def list_failed_steps(results: t.Iterable[StepResult]) -> list[str]:
     """Return each failed step with its user, such as ``alice: test``."""
     return [f"{entry.user}: {entry.step}" for entry in results if entry.result == FAILED]
+
+
+def list_failed_gates(results: t.Iterable[StepResult]) -> list[str]:
+    """Return each limit that was not kept with its user and step."""
+    return [f"{entry.user}: {entry.step}: {gate}" for entry in results for gate in entry.failed_gates]
 
 
 def render_table(results: t.Sequence[StepResult]) -> list[str]:

@@ -13,7 +13,6 @@ TREES = {path.relative_to(PLUGINS).as_posix(): ast.parse(path.read_text()) for p
 COMPLETE_MESSAGES = {
     ("module_utils/_host/skipped_files.py", "find_failure"),
     ("module_utils/_verify/steps.py", "check_drift"),
-    ("module_utils/_verify/steps.py", "check_gopls"),
 }
 
 

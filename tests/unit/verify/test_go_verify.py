@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import pwd
+import re
 import shutil
 import subprocess
 import sys
@@ -54,6 +55,8 @@ def verify(goroot, tmp_path):
         assert completed.stdout and not completed.stderr, completed.stderr
         assert not list(scratch.iterdir())
         result = json.loads(completed.stdout)
+        remedies = [step["what"].partition("To fix this: ")[2] for step in result["steps"]]
+        assert not [remedy for remedy in remedies if str(scratch) in remedy]
         return {step["step"]: (step["result"], step["what"]) for step in result["steps"]}, result
 
     return run
@@ -77,8 +80,15 @@ def test_without_systemd_the_wrapper_beside_dlv_is_started(verify, tmp_path):
     assert "this is no language server" in verify(dlv=str(shared.parent / "dlv"))[0]["gopls"][1]
 
 
-def test_low_coverage_is_reported(verify):
-    assert "95 % or more" in verify(coverage=95)[0]["test"][1]
+def test_low_coverage_and_few_cache_hits_are_reported(verify):
+    steps, result = verify(coverage=95, min_cache_hit_rate=1)
+    assert "95 % or more" in steps["test"][1]
+    # The packages of the sample are in a new directory, so the cache contains their dependencies only.
+    (gate,) = result["failed_gates"]
+    assert re.fullmatch(rf"{ME}: build: min_cache_hit_rate: measured 0\.9\d\d, limit 1.000", gate)
+    assert gate in result["msg"]
+    assert "'go env GOCACHE GOFLAGS'" in steps["build"][1]
+    assert steps["health"][0] == "ok"
 
 
 @pytest.fixture

@@ -5,23 +5,32 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import pathlib
 import pwd
+import re
+import subprocess
+import time
+import typing as t
 
 import pytest
 from ansible.errors import AnsibleError
 from ansible_collections.gopherops.devserver.plugins.lookup.directory_texts import texts_below
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.addresses import Address
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._host import user_access
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import Completed
+from ansible_collections.gopherops.devserver.plugins.module_utils._verify import verify as verifying
+from ansible_collections.gopherops.devserver.plugins.module_utils._verify.gates import MeasurementGate, check_gates
 from ansible_collections.gopherops.devserver.plugins.module_utils._verify.plan import (
     MODES,
     VerificationPlan,
     validate_plan,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._verify.service import (
+    _start,
     fill_address,
     find_free_address,
     read_log_end,
@@ -30,6 +39,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._verify.servic
 from ansible_collections.gopherops.devserver.plugins.module_utils._verify.steps import (
     Step,
     check_drift,
+    check_gopls,
+    debug_tests,
     describe_test_failures,
     plan_probe,
     select_steps,
@@ -40,13 +51,16 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._verify.verify
     _run_steps,
     _verify_user,
     explain_failure,
+    list_failed_gates,
     list_failed_steps,
     render_table,
+    verify,
 )
 
 from tests.support.directories import public_directory
 from tests.support.time_limit import time_limit
 
+SERVICE = pathlib.Path(__file__).parents[3] / "roles/verify/files/service"
 PLAN = VerificationPlan(
     users=[("alice", "")],
     sample={"go.mod": "module x"},
@@ -92,6 +106,8 @@ PLAN = VerificationPlan(
         ),
         (PLAN._replace(coverage=101), "coverage must be between 0 and 100 percent, got 101"),
         (PLAN._replace(timeout=0), "timeout must be more than 0 and at most 86400 seconds, got 0"),
+        (PLAN._replace(max_first_diagnostics_seconds=-1), "max_first_diagnostics_seconds must be 0 or more, got -1"),
+        (PLAN._replace(min_cache_hit_rate=90), "min_cache_hit_rate must be between 0 and 1, got 90"),
         (PLAN._replace(sample={}), "workspace must be set for each user if sample is empty"),
         (PLAN._replace(sample={"../x": ""}), "'../x'"),
         (PLAN._replace(sample={"/etc/x": ""}), "'/etc/x'"),
@@ -177,7 +193,7 @@ def test_the_end_of_a_long_log_is_read(tmp_path):
 
 def test_a_pipe_in_place_of_the_log_is_replaced(tmp_path):
     os.mkfifo(tmp_path / "service.log")
-    sandbox = UserSandbox(PLAN, find_account("root"), {}, str(tmp_path), str(tmp_path))
+    sandbox = UserSandbox(PLAN, find_account("root"), {}, str(tmp_path), str(tmp_path), math.inf)
     failing = run_service(sandbox, "/bin/sh", "-c", "echo broken; exit 3")
     with time_limit(20), pytest.raises(DevserverError, match="sh exited with 3: broken"), failing:
         pass
@@ -213,7 +229,7 @@ def test_a_cache_with_a_part_of_root_is_the_cause(message, variable, part):
         for path in (cache, cache / "cache") if part else ():
             if path.exists():
                 os.chown(path, nobody.uid, nobody.gid)
-        sandbox = UserSandbox(PLAN, nobody, {variable: str(cache)}, "/sandbox", "/sandbox/service")
+        sandbox = UserSandbox(PLAN, nobody, {variable: str(cache)}, "/sandbox", "/sandbox/service", math.inf)
         error = explain_failure(DevserverError(f"go run failed: {message}", remedy="fix it"), sandbox)
         assert error.problem == f"go run failed: {message}; {(cache / part)} belongs to root".replace("/ ", " ")
         assert "GD303 for nobody" in error.remedy
@@ -222,7 +238,9 @@ def test_a_cache_with_a_part_of_root_is_the_cause(message, variable, part):
 
 
 def test_a_remedy_names_nothing_that_is_removed():
-    sandbox = UserSandbox(PLAN, find_account("root"), {}, "/tmp/gopherops-verify-x", "/tmp/gopherops-verify-x/service")
+    sandbox = UserSandbox(
+        PLAN, find_account("root"), {}, "/tmp/gopherops-verify-x", "/tmp/gopherops-verify-x/service", math.inf
+    )
     remedy = "run 'go test' in /tmp/gopherops-verify-x/service, and fix '/tmp/gopherops-verify-x/a b'"
     error = explain_failure(DevserverError("p", expected="e", remedy=remedy), sandbox)
     assert (error.problem, error.expected) == ("p", "e")
@@ -237,7 +255,7 @@ def test_a_remedy_names_nothing_that_is_removed():
 def test_a_finding_of_the_host_fails_only_the_users_that_it_concerns(user, users, failed):
     finding = {"rule_id": "GD101", "cause": "c", "severity": "error", "user": user, "users": users}
     plan = PLAN._replace(drift={"findings": [finding], "cells": []})
-    sandbox = UserSandbox(plan, find_account("root"), {}, "/sandbox", "/w")
+    sandbox = UserSandbox(plan, find_account("root"), {}, "/sandbox", "/w", math.inf)
     with pytest.raises(DevserverError) if failed else contextlib.nullcontext():
         check_drift(sandbox)
 
@@ -249,7 +267,7 @@ def test_the_address_is_filled_in():
 def test_debug_probes_have_the_environment_of_all_steps(tmp_path):
     (tmp_path / "main.go").write_text("package main\n\nfunc main() { // breakpoint: filled\n}\n")
     environment = {"PATH": "/go/bin", "GOTELEMETRY": "off"}
-    sandbox = UserSandbox(PLAN, find_account("root"), environment, str(tmp_path / "own"), str(tmp_path))
+    sandbox = UserSandbox(PLAN, find_account("root"), environment, str(tmp_path / "own"), str(tmp_path), math.inf)
     plan = plan_probe(sandbox, "launch", "debug", ["filled"], args=["-listen", "[::1]:80"])
     assert plan.environment == environment
     assert (plan.scratch, plan.package, plan.args) == (sandbox.directory, ".", ["-listen", "[::1]:80"])
@@ -257,10 +275,9 @@ def test_debug_probes_have_the_environment_of_all_steps(tmp_path):
 
 
 def test_all_files_of_the_sample_are_read():
-    directory = pathlib.Path(__file__).parents[3] / "roles/verify/files/service"
-    texts = texts_below(directory)
+    texts = texts_below(SERVICE)
     assert {"go.work", "cmd/api/main.go", "stock/go.mod"} <= set(texts)
-    assert texts["go.work"] == (directory / "go.work").read_text()
+    assert texts["go.work"] == (SERVICE / "go.work").read_text()
 
 
 def test_a_directory_without_texts_is_rejected(tmp_path):
@@ -273,7 +290,7 @@ def test_an_unexpected_error_is_one_failed_step(tmp_path):
     def fail(_sandbox):
         return int([])
 
-    sandbox = UserSandbox(PLAN, find_account("root"), {}, str(tmp_path), str(tmp_path))
+    sandbox = UserSandbox(PLAN, find_account("root"), {}, str(tmp_path), str(tmp_path), math.inf)
     steps = [Step("dlv exec", fail), Step("gopls", lambda _sandbox: "fine"), Step("health", fail, ["dlv exec"])]
     results = _run_steps(steps, sandbox)
     assert [(entry.step, entry.result) for entry in results] == [
@@ -289,3 +306,164 @@ def test_an_unexpected_error_of_a_sandbox_is_one_failed_step():
     results = _verify_user(plan, [Step("build", lambda _sandbox: "")], pwd.getpwuid(os.geteuid()).pw_name, "")
     assert [(entry.step, entry.result) for entry in results] == [("workspace", "failed"), ("build", "skipped")]
     assert "UnicodeEncodeError" in results[0].what
+
+
+def test_each_gate_that_fails_is_named_with_measurement_limit_and_remedy():
+    show = "{:g} s".format
+    gates = [
+        MeasurementGate("most", 3.5, 2, show, "be faster"),
+        MeasurementGate("least", 0.5, 0.9, show, "hit more often", least=True),
+        MeasurementGate("unknown", None, 1, show, "measure it"),
+        MeasurementGate("kept", 2, 2, show, ""),
+        MeasurementGate("kept_least", 0.9, 0.9, show, "", least=True),
+        MeasurementGate("off", 9, 0, show, ""),
+        MeasurementGate("unknown_and_off", None, 0, show, ""),
+    ]
+    with pytest.raises(DevserverError) as raised:
+        check_gates(*gates)
+    failed = [
+        "most: measured 3.5 s, limit 2 s",
+        "least: measured 0.5 s, limit 0.9 s",
+        "unknown: measured unknown, limit 1 s",
+    ]
+    assert raised.value.problem == "; ".join(failed)
+    assert raised.value.remedy == "be faster; hit more often; measure it"
+    assert raised.value.details["failed_gates"] == failed
+    check_gates(*gates[3:])
+
+
+def test_the_time_and_memory_of_a_real_gopls_are_gated(tool_of, tmp_path, go_cache):
+    env = dict(os.environ, GOTOOLCHAIN="go1.22.12")
+    argv = ["go", "env", "GOROOT"]
+    goroot = subprocess.run(argv, cwd="/", env=env, check=True, capture_output=True, text=True).stdout.strip()
+    env = dict(env, GOTOOLCHAIN="local", PATH=f"{goroot}/bin:{os.environ['PATH']}", GOFLAGS="", GOWORK="")
+    wrapper = tmp_path / "gopls"
+    lines = [f"export PATH={env['PATH']} GOCACHE={go_cache} GOTOOLCHAIN=local GOPLSCACHE={tmp_path}/cache"]
+    sessions = tmp_path / "sessions"
+    lines += [f"echo >>{sessions}", f'exec {tool_of("gopls", "1.22", env)} "$@"']
+    wrapper.write_text("\n".join(["#!/bin/sh", *lines, ""]))
+    wrapper.chmod(0o755)
+    plan = PLAN._replace(gopls=str(wrapper), max_first_diagnostics_seconds=0.001, max_memory=1 << 20)
+    write_files(str(tmp_path / "service"), texts_below(SERVICE))
+    sandbox = UserSandbox(plan, find_account("root"), {}, str(tmp_path), str(tmp_path / "service"), math.inf)
+    with pytest.raises(DevserverError) as raised:
+        check_gopls(sandbox._replace(deadline=time.monotonic() + 120))
+    slow, large = raised.value.details["failed_gates"]
+    assert re.fullmatch(r"max_first_diagnostics_seconds: measured [\d.]+ s, limit 0.001 s", slow)
+    assert re.fullmatch(r"max_memory: measured [\d.]+M, limit 1M", large)
+    assert "increase max_first_diagnostics_seconds; " in raised.value.remedy
+    assert "increase max_memory" in raised.value.remedy
+    assert sessions.read_text() == "\n" * 3
+
+
+def test_a_failed_gate_is_a_failed_step_that_later_steps_do_not_need(tmp_path):
+    def exceed(_sandbox):
+        check_gates(MeasurementGate("max_memory", 3, 2, str, "increase max_memory"))
+
+    steps = [Step("build", exceed), Step("health", lambda _sandbox: "fine", ["build"])]
+    results = _run_steps(steps, UserSandbox(PLAN, find_account("root"), {}, str(tmp_path), str(tmp_path), math.inf))
+    assert [entry.result for entry in results] == ["failed", "ok"]
+    assert list_failed_gates(results) == ["root: build: max_memory: measured 3, limit 2"]
+
+
+@contextlib.contextmanager
+def two_users(script: str) -> t.Iterator[VerificationPlan]:
+    """A plan for nobody and root whose go is ``script`` for nobody, and fails for root."""
+    with public_directory() as directory:
+        go = directory / "bin/go"
+        go.parent.mkdir()
+        go.write_text(f'#!/bin/sh\n[ "$(id -un)" = nobody ] || exit 3\n{script}\n')
+        go.chmod(0o755)
+        yield PLAN._replace(
+            users=[("nobody", ""), ("root", "")],
+            goroot=str(directory),
+            package="",
+            health=[],
+            modes=[],
+            gopls="/bin/false",
+            timeout=2,
+            temporary_directory="/tmp",
+        )
+
+
+def running(*words: str) -> list[str]:
+    lines = subprocess.run(["ps", "-eo", "args"], check=True, capture_output=True, text=True).stdout.splitlines()
+    return [line for line in lines if line in words]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
+@pytest.mark.parametrize(
+    "script",
+    [
+        "exec sleep 6431",
+        "sleep 6431 & kill -STOP $$",
+        "trap '' TERM HUP INT; setsid sleep 6431 & while :; do sleep 6431; done",
+        "sleep 1.5",
+    ],
+    ids=["hangs", "is stopped", "ignores signals", "is slow each time"],
+)
+def test_a_user_costs_the_time_limit_once(script):
+    with two_users(script) as plan:
+        start = time.monotonic()
+        results = verify(plan)
+        seconds = time.monotonic() - start
+    of_nobody = [entry for entry in results if entry.user == "nobody"]
+    of_root = [entry for entry in results if entry.user == "root"]
+    failed = [entry for entry in of_nobody if entry.result == "failed"]
+    assert len(failed) == 1 and "the steps of nobody took longer than 2 s" in failed[0].what
+    assert all(entry.result == "skipped" for entry in of_nobody[of_nobody.index(failed[0]) + 1 :])
+    assert of_nobody[-1].what == "needs more than 2 s for all steps of the user"
+    assert [entry.result for entry in of_root] == ["failed"] * len(of_root)
+    assert seconds < 2 + 8
+    assert not running("sleep 6431")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
+def test_a_dlv_that_hangs_costs_the_time_limit_once(tmp_path):
+    with public_directory() as directory:
+        dlv = directory / "dlv"
+        dlv.write_text("#!/bin/sh\nexec sleep 6432\n")
+        dlv.chmod(0o755)
+        (directory / "main_test.go").write_text("package main\n\nfunc TestX() { // breakpoint: x\n}\n")
+        plan = PLAN._replace(dlv=str(dlv), test_package=".", test_breakpoints=["x"], timeout=1)
+        environment = {"PATH": "/usr/bin:/bin"}
+        own = str(directory / "own")
+        os.mkdir(own)
+        os.chown(own, 65534, 65534)
+        start = time.monotonic()
+        sandbox = UserSandbox(plan, find_account("nobody"), environment, own, str(directory), start + 1)
+        results = _run_steps([Step("dlv test", debug_tests), Step("health", str)], sandbox)
+        assert time.monotonic() - start < 1 + 3
+    assert [(entry.step, entry.result) for entry in results] == [("dlv test", "failed"), ("health", "skipped")]
+    assert not running("sleep 6432")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
+def test_a_step_that_hangs_in_the_kernel_costs_its_user_the_time_limit(monkeypatch):
+    monkeypatch.setattr(verifying, "_GRACE", 0.5)
+    monkeypatch.setattr(user_access, "_UNRESPONSIVE", {})
+
+    def hang(sandbox):
+        # As in a system call on a network file system, with a program running.
+        with _start(sandbox, ["/bin/sleep", "6434"], sandbox.path_to("log")):
+            time.sleep(60)
+
+    with public_directory() as temporary, time_limit(30):
+        temporary.chmod(0o1777)
+        plan = PLAN._replace(timeout=0.5, temporary_directory=str(temporary))
+        results = _verify_user(plan, [Step("gopls", str), Step("build", hang)], "nobody", "/srv/shop")
+    assert [entry.result for entry in results] == ["failed", "skipped", "skipped"]
+    assert "/srv/shop of user nobody took longer than 1 s" in results[0].what
+    assert not running("/bin/sleep 6434")
+
+
+def test_a_service_that_ignores_signals_is_stopped_within_half_a_second(tmp_path):
+    script = "trap '' TERM HUP INT; setsid sleep 6433 & echo started; while :; do sleep 6433; done"
+    sandbox = UserSandbox(PLAN, find_account("root"), {"PATH": os.environ["PATH"]}, str(tmp_path), "/", math.inf)
+    log = tmp_path / "service.log"
+    with _start(sandbox, ["/bin/sh", "-c", script], str(log)):
+        while "started" not in log.read_text():
+            time.sleep(0.01)
+        start = time.monotonic()
+    assert time.monotonic() - start < 0.5 + 0.5  # For a busy machine.
+    assert not running("sleep 6433")

@@ -21,6 +21,8 @@ from .plan import Breakpoint, DebugProbePlan
 from .session import BinaryLocation, BreakpointHit, SessionRun
 from .sources import LineDirective, find_line_directive
 
+# Seconds for each of the commands that list the package of a breakpoint.
+_LIST_TIMEOUT = 10.0
 _FIELDS = "Module,IgnoredGoFiles,TestGoFiles,XTestGoFiles"
 _CONSTRAINT = re.compile(r"^//go:build (.+)$", re.MULTILINE)
 _CGO = re.compile(r'^import\s+(?:\(\s*(?:[^)]*\n\s*)?)?"C"', re.MULTILINE)
@@ -122,10 +124,10 @@ def _list_package(plan: DebugProbePlan, file: str, binary: Binary | None) -> Pac
     """List the package of ``file`` with go, offline and without side effects; None if that fails."""
     env = dict(without_traces(plan.environment), GOPROXY="off", **_build_variables(binary))
     with contextlib.suppress(DevserverError, ValueError):
-        go = next(iter(executables(["go"], env.get("PATH", ""), plan.account)["go"]), "")
+        go = next(iter(executables(["go"], env.get("PATH", ""), plan.account, timeout=_LIST_TIMEOUT)["go"]), "")
         argv = [go, "list", "-e", f"-json={_FIELDS}", *_build_tags(plan, binary), "."]
         completed = (
-            run(argv, env=env, cwd=os.path.dirname(file), account=plan.account, timeout=plan.timeout) if go else None
+            run(argv, env=env, cwd=os.path.dirname(file), account=plan.account, timeout=_LIST_TIMEOUT) if go else None
         )
         if completed and completed.ok:
             return _parse_package(json.loads(completed.stdout))

@@ -70,6 +70,14 @@ class DebugProbePlan(t.NamedTuple):
         return self.mode == "remote"
 
     @property
+    def end_timeout(self) -> float:
+        """Seconds for the end of a session, and for dlv to exit: one that hangs is killed with the program it started.
+
+        A killed dlv would leave its breakpoints in a process that it was attached to.
+        """
+        return 0.2 if self.request == "launch" else 10.0
+
+    @property
     def builds(self) -> bool:
         return self.mode in ("debug", "test")
 

@@ -23,9 +23,8 @@ from .plan import Breakpoint, DebugProbePlan
 from .sources import Function, find_enclosing_function
 from .trigger import repeat_requests
 
-# The maximum number of stack frames, and the time limit in seconds of the end of a session.
+# The maximum number of stack frames.
 _DEPTH = 50
-_END_TIMEOUT = 10.0
 # Seconds between two attempts to connect to a debugger.
 _RETRY_INTERVAL = 0.2
 # dlv adds this to the name of the scope of a function that was compiled without -N -l.
@@ -159,7 +158,7 @@ class _Session:
         except DevserverError as error:
             self.run.end = SessionEnd("session", error.problem)
             self.run.closed_without_response = isinstance(error, ConnectionClosed) and not self._initialized
-        self._deadline = time.monotonic() + _END_TIMEOUT
+        self._deadline = time.monotonic() + self._plan.end_timeout
         try:
             # A program that has exited, or never started, cannot continue. The connection may be closed too.
             with contextlib.suppress(ErrorResponse):
