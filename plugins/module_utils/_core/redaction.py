@@ -31,8 +31,18 @@ token tokens secret secrets password passwords passwd passphrase key keys apikey
 authorization bearer pat jwt otp
 """
 _SECRET_WORDS = frozenset(_WORDS.split())
-# PGPASSWORD, AUTHTOKEN.
-_SECRET_PART = re.compile(r"password|passwd|passphrase|secret|(?:token|apikey|accesskey|privatekey|sshpass)$")
+# PGPASSWORD, AUTHTOKEN, BINDPW, ROOTPWD; OLDPWD is a directory.
+_SECRET_PART = re.compile(
+    r"password|passwd|passphrase|secret|(?:token|apikey|accesskey|privatekey|sshpass|dbpass|userpass|\wpw)$|^(?!old)\w+pwd$"
+)
+# Sessions of the password managers Bitwarden and 1Password.
+_SECRET_NAME = re.compile(r"(?:BW|OP)_SESSION(?:_|\Z)", re.IGNORECASE)
+# GOAUTH is secret with arguments of a command; other variables of Go may follow in a line.
+_GOAUTH = "GOAUTH"
+_GOAUTH_METHOD = r"(?:git[ \t]+[^\s;]+|[\w./~-]+)"
+_PLAIN_GOAUTH = re.compile(
+    rf"\s*{_GOAUTH_METHOD}(?:\s*;\s*{_GOAUTH_METHOD})*\s*(?:\s(?:C?GO\w+|HOME|PATH)=.*)?", re.DOTALL
+)
 _SECRET_ENDS = frozenset(("pass", "auth", "pwd", "pw", "sig", "signature"))
 # The value is the name of a file.
 _FILE_ENDS = frozenset(("file", "path", "dir", "directory", "sock", "socket"))
@@ -88,7 +98,10 @@ _USERINFO = re.compile(
 _PLAIN_WORD = re.compile(r"[^\s\"']+")
 _USER = re.compile(r"[\w.%+-]+:(?!//)")
 _PLACE = re.compile(r"@(?:\w{0,16}\([^\s()]*\)/|/\w|[\w-]{1,64}(?:\.[\w-]{1,64}){0,9}:\d{2,5}\b)")
-_HEADER = r"\b(?:proxy-authorization|authorization|set-cookie|cookie)"
+_HEADER = (
+    r"\b(?:proxy-authorization|authorization|set-cookie|cookie|(?:private|job|deploy)-token"
+    r"|x-[a-z-]{0,40}?(?:key|token|secret|password|signature))"
+)
 _PRIVATE_KEY = r"[A-Z ]*PRIVATE KEY(?: BLOCK)?-----"
 _UNUSUAL = re.compile(r"[^\n\t -~]")
 # Each is replaced but for its group ``kept``, if it has one.
@@ -98,7 +111,7 @@ _FORMS = (
     re.compile(rf"\A.*?-----END {_PRIVATE_KEY}", re.DOTALL),
     # A header with its value in quotes ends with them, any other one with its line.
     re.compile(rf"(?P<kept>{_HEADER}\\?[\"']?\s*[:=]\s*\\?[\"'])[^\"'\\\n]*", re.IGNORECASE),
-    re.compile(rf"(?P<kept>{_HEADER}\s*[:=]\s*)[^\"'\s\\][^\n]*", re.IGNORECASE),
+    re.compile(rf"(?P<kept>{_HEADER}\s*[:=](?:\s|\\[ \t])*)[^\"'\s\\][^\n]*", re.IGNORECASE),
     re.compile(r"(?P<kept>\bbearer\s+)[\w.~+/=-]{6,}", re.IGNORECASE),
     re.compile(r"(?P<kept>\bbasic\s+)[\w+/=-]{16,}", re.IGNORECASE),
     # Lines of .netrc, with its words in any order.
@@ -114,11 +127,19 @@ _FORMS = (
         r"[ \t]-p|redis-cli\b[^\n]{0,100}?[ \t]-a)[ \t]*)[^\s-]\S*"
     ),
     re.compile(r"(?P<kept>\b(?:hooks\.slack\.com/services|discord(?:app)?\.com/api/webhooks)/)[\w/-]+"),
+    # The code of an OAuth login.
+    re.compile(r"(?P<kept>[?&]code=)[^\s\"'&]{6,}"),
     # Those of forges, clouds, chats and registries, and JSON web tokens.
     re.compile(
         r"(?<![A-Za-z0-9])(?:gh[pousr]_\w{16,}|github_pat_\w{16,}|gl[a-z]{2,5}-[\w-]{16,}|xox[abceoprs]-[\w-]{10,}"
         r"|xapp-[\w-]{10,}|(?:AKIA|ASIA)[0-9A-Z]{16}|AIza[\w-]{30,}|ya29\.[\w-]{16,}|npm_\w{30,}|pypi-[\w-]{16,}"
-        r"|dckr_pat_[\w-]{16,}|hf_\w{20,}|hv[sb]\.[\w-]{20,}|SG\.[\w-]{16,}\.[\w-]{16,}|[sr]k_(?:live|test)_\w{16,}"
+        r"|dckr_[po]at_[\w-]{16,}|hf_\w{20,}|hv[sb]\.[\w-]{20,}|SG\.[\w-]{16,}\.[\w-]{16,}|[sr]k_(?:live|test)_\w{16,}"
+        r"|(?:do[opr]_v1|shp(?:at|ca|pa|ss)|rubygems|sbp)_[0-9a-f]{32,}|GOCSPX-[\w-]{20,}|AT(?:ATT3x|CTT3x|BB)[\w=-]{20,}"
+        r"|(?:AKCp|cmVmd)[A-Za-z0-9]{50,}|sq0[a-z]{3}-[\w-]{20,}|sq[apu]_[0-9a-f]{40}|lin_api_\w{32,}|gl(?:sa|c)_\w{32,}"
+        r"|sntry[su]_[\w+/=-]{32,}|dapi[0-9a-f]{32}|tskey-[a-z]{3,8}-[\w-]{16,}|pul-[0-9a-f]{40}|NRAK-[A-Z0-9]{27}"
+        r"|dp\.(?:pt|st\.[\w-]{1,35}|ct|sa|scim|audit)\.\w{40,}|xkeysib-[0-9a-f]{64}|PMAK-[0-9a-f-]{50,}|whsec_[\w+/=]{24,}"
+        r"|\w{14}\.atlasv1\.[\w-]{60,}|pscale_(?:tkn|pw|oauth)_[\w.-]{32,}|ops_eyJ[\w+/=-]{100,}|fig[du]_[\w-]{32,}"
+        r"|ntn_\w{40,}|bkua_[0-9a-f]{40}|fo1_[\w-]{43}|gsk_\w{40,}|oy2[a-z0-9]{43}|\w{3}\dQ~[\w.~-]{31,34}"
         r"|sk-[\w-]{20,}|AGE-SECRET-KEY-\w{16,}|(?<!-)eyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)*)"
     ),
 )
@@ -147,11 +168,12 @@ class _Masking:
         parts, end = [], 0
         for match in head.finditer(text):
             # What is in a value that was masked is no name.
-            if match.start() < end or not is_secret_name(match.group("name")):
+            name = match.group("name")
+            if match.start() < end or not (name == _GOAUTH or is_secret_name(name)):
                 continue
             pattern = value or _TO_QUOTE[match.group("quote")]
             assigned = pattern.match(text, match.end())
-            if assigned:
+            if assigned and _is_secret(name, assigned.group()):
                 parts += [text[end : match.end()], self._value(assigned.group())]
                 end = assigned.end()
         return "".join([*parts, text[end:]])
@@ -246,6 +268,8 @@ def without_values(text: str, values: t.Iterable[str]) -> str:
 
 def is_secret_name(name: str) -> bool:
     """Return whether a variable, field or flag of this name has a secret value."""
+    if _SECRET_NAME.match(name):
+        return True
     words = [word.lower() for word in _WORD.findall(name)]
     if not words or words[-1] in _FILE_ENDS:
         return False
@@ -254,9 +278,15 @@ def is_secret_name(name: str) -> bool:
     return is_last or any(word in _SECRET_WORDS or _SECRET_PART.search(word) for word in words)
 
 
+def _is_secret(name: str, value: str) -> bool:
+    if name == _GOAUTH:
+        return bool(value) and not _PLAIN_GOAUTH.fullmatch(value.strip("\\\"'"))
+    return is_secret_name(name)
+
+
 def masked_by_name(name: str, value: str) -> str:
     """Return the value of a variable, or asterisks if the name is that of a secret."""
-    return _HIDDEN if value and is_secret_name(name) else value
+    return _HIDDEN if value and _is_secret(name, value) else value
 
 
 def shown_value(name: str, value: str) -> str:
@@ -293,7 +323,7 @@ def texts_in(value: t.Any) -> list[str]:
 
 
 def _secrets_of(name: str, value: t.Any) -> set[str]:
-    return secrets_in(value) | (set(texts_in(value)) if is_secret_name(name) else set())
+    return secrets_in(value) | {text for text in texts_in(value) if _is_secret(name, text)}
 
 
 def presentable(value: t.Any, secrets: t.Collection[str] = ()) -> t.Any:

@@ -11,6 +11,7 @@ import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import (
     is_secret_name,
+    masked_by_name,
     printable,
     redacted,
     reject_short_secrets,
@@ -75,6 +76,14 @@ def test_any_value_is_hidden(value, text):
         "AKIAABCDEFGHIJKLMNOP",
         "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl",
         "xoxb-1234567890-abcdef",
+        "GOCSPX-abcdefghijklmnopqrstuvwxyz12",
+        f"dop_v1_{'0123456789abcdef' * 4}",
+        f"shpat_{'0123456789abcdef' * 2}",
+        f"ATATT3xFfGF0{'abcXYZ_-' * 10}=1A2B3C4D",
+        f"AKCp{'aB1' * 23}",
+        f"cmVmd{'aB1' * 20}",
+        f"tskey-auth-{'aB1' * 8}-{'aB1' * 8}",
+        f"abc8Q~{'aB1.' * 8}",
     ],
 )
 def test_it_is_known_by_its_form(token):
@@ -138,6 +147,13 @@ def test_json_stays_json():
         ("GOPATH", False),
         ("TOKEN_FILE", False),
         ("BYPASS", False),
+        ("LDAP_BINDPW", True),
+        ("rootpwd", True),
+        ("OLDPWD", False),
+        ("BW_SESSION", True),
+        ("OP_SESSION_corp", True),
+        ("XDG_SESSION_ID", False),
+        ("DESKTOP_SESSION", False),
     ],
 )
 def test_secrets_are_recognised_by_name(name, secret):
@@ -147,6 +163,13 @@ def test_secrets_are_recognised_by_name(name, secret):
 def test_values_of_variables():
     found = secret_values({"GOPROXY": f"https://ci:{SECRET}@p.example.com", "A_TOKEN": "abcdef", "HOME": "/home/a"})
     assert {SECRET, f"ci:{SECRET}", "abcdef"} == found
+
+
+def test_the_arguments_of_a_command_in_goauth_are_secret():
+    assert secret_values({"GOAUTH": f"helper {SECRET}"}) == {f"helper {SECRET}"}
+    assert masked_by_name("GOAUTH", f"helper {SECRET}") == "***"
+    for value in ("", "off", "netrc", "git /home/alice/x; netrc", "/usr/bin/helper"):
+        assert secret_values({"GOAUTH": value}) == set() and masked_by_name("GOAUTH", value) == value
 
 
 def test_values_of_flags_in_a_list_of_words():
@@ -194,6 +217,14 @@ FORMS = [
     ("sshpass -p {} ssh alice@dev1", WORD + "&,;()"),
     ("docker login -u alice -p {} registry.example.com", WORD + "&,;()"),
     ("-----BEGIN OPENSSH PRIVATE KEY-----\n{}\n-----END OPENSSH PRIVATE KEY-----", PLAIN + "+/=\n"),
+    ("https://app.example.com/callback?code={}&state=1", PLAIN + "/%~+"),
+    ("curl --header 'PRIVATE-TOKEN: {}' https://x", WORD + ",;()&"),
+    ("curl -H X-Api-Key:{} https://x", WORD + ",;()&"),
+    ("Authorization:\\ Bearer\\ {}", WORD + ",;()&"),
+    ("GOAUTH=helper --user alice --value {}", WORD + ",;()&"),
+    ("GOFLAGS=-v GOAUTH='netrc; helper {}' GOPATH=/x", WORD + ",;()&"),
+    ("LDAP_BINDPW={}", WORD + ",;()&"),
+    ("export BW_SESSION={}", PLAIN + "+/="),
     ("the token ghp_{0} and glpat-{0} and github_pat_{0}", "abcXYZ0123456789"),
     ("xoxb-{0} AKIA0123456789ABCDEF npm_{0}{0} eyJ{0}.eyJ{0}.{0} ", "abcXYZ0123456789"),
 ]
@@ -235,6 +266,10 @@ def test_a_random_secret_is_masked_in_every_form(form, data):
         "NETRC=/home/alice/.netrc SSH_AUTH_SOCK=/run/agent TOKEN_FILE=/run/token PWD=/srv",
         "gopls@alice.service: Main process exited, code=killed, status=9/KILL",
         'export GOPATH=/home/alice/go\nexport PATH="/usr/local/go/bin:$PATH"\n',
+        "GOAUTH=netrc GOPRIVATE=git.example.com",
+        "GOAUTH=git /home/alice/src;netrc",
+        "GOAUTH=/usr/local/bin/go-login;off GOFLAGS=-mod=mod",
+        "https://x.example.com/?code=404&page=2",
         "git@github.com:corp/shop.git alice@dev1:22 golang:1.22@sha256:1234567890abcdef dev1:/srv/alice@x",
     ],
 )
@@ -247,6 +282,7 @@ HOSTILE = r"""
 ://|a:|a:@|a=|a="|'a=|token=|token="|token='|token:|--token |-a |eyJ|-eyJ|a-|login |login a |password |curl -u |-u a:
 {"token":"|\"token\":\"|bearer |cookie:|docker login |docker login -|set -x |://a:|@tcp(|a:b@tcp|ghp_|&token=|&
 -----BEGIN |-----BEGIN A|-----END |mysql |mysql -|redis-cli |a:b@c.|a:b@c.d.e.f.|a@b:22|setenv |ENV a|-X main.|=|@|"|'|\
+x-|x-key|x-key:|private-token:|authorization:\\ |?code=|GOAUTH=|GOAUTH=a;|GOAUTH=git |dp.st.|aaaaaaaaaaaaaa.atlasv1.|AT
 """
 
 
