@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import re
 import shlex
 import time
 import typing as t
@@ -20,6 +21,7 @@ _LONGEST_TEXT = 4000
 _LONGEST_READ = 20_000
 # Findings that a report lists below their cause.
 _MOST_FOLLOWING = 100
+_RUNS_PROGRAM = re.compile(r"(?<![^\s'\"])-?(-(?:toolexec|exec|vettool))\b")
 # The last second of the year 9999.
 _LATEST = 253402300799
 
@@ -97,7 +99,15 @@ def propose_value(text: str, variable: str, value: str, user: str = "") -> Remed
     return Remedy(text, variables=user_variables if user else {"devserver_variables": variables})
 
 
+def describe_program_flag(variable: str, value: str) -> str:
+    """Return why flags must not be declared for everybody: go runs a program that they name; empty for none."""
+    flag = _RUNS_PROGRAM.search(value) if variable == "GOFLAGS" else None
+    return f"with {flag.group(1)}, go runs the program that it names in each build" if flag else ""
+
+
 def _can_be_declared(variable: str, value: str) -> bool:
+    if describe_program_flag(variable, value):
+        return False
     flags = all(word.startswith("-") for word in value.split()) if variable == "GOFLAGS" else True
     return flags and value.isprintable() and len(value) <= LONGEST_VALUE
 

@@ -333,6 +333,23 @@ def test_a_conflict_names_a_written_line_rather_than_a_default(fake_host: t.Any)
     assert (finding.rule.id, finding.source) == ("GD102", Source("file", PROFILE, 3))
 
 
+PROGRAM_FLAGS = ["-toolexec=/tmp/x", "-v --toolexec=/tmp/x", "'-exec=/tmp/x -v'", "-tags=a -vettool=/tmp/x"]
+
+
+@pytest.mark.parametrize("flags", PROGRAM_FLAGS)
+@pytest.mark.parametrize("names", [["login"], ["login", "bash", "cron"]])
+def test_flags_that_run_a_program_are_not_offered_for_declaration(
+    fake_host: t.Any, flags: str, names: list[str]
+) -> None:
+    value = {"GOFLAGS": flags}
+    written = [fake_host(name, environment=value, go_values=value, set_by=set_by("GOFLAGS", flags)) for name in names]
+    for finding in fake_host.findings(fake_host("goenv"), *written):
+        assert finding.rule.id in ("GD102", "GD602")
+        assert finding.remedy.text.startswith("delete ")
+        assert "exec, go runs the program" in finding.remedy.text or "-vettool" in finding.remedy.text
+        assert (finding.source, finding.remedy.variables) == (Source("file", PROFILE, 3), {})
+
+
 def test_a_conflict_is_settled_for_its_user(fake_host: t.Any) -> None:
     off = fake_host("bash", go_values={"GOSUMDB": "sum.example.net"})
     (finding,) = fake_host.evaluate(

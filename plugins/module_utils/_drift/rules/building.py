@@ -8,7 +8,7 @@ import typing as t
 
 from ..._core.provenance import Source
 from ..._toolchain.workspaces import Mismatch
-from ..finding import Finding, Remedy, Rule, propose_value
+from ..finding import Finding, Remedy, Rule, describe_program_flag, propose_value
 from ..snapshot import Row, Snapshot, once_per_user
 
 MAY_SWITCH = Rule(
@@ -32,7 +32,8 @@ FLAGS = Rule(
     impact="Every go command gets flags that its output does not show: -mod=mod changes go.mod, -tags selects files.",
     why="""\
 Go adds GOFLAGS to each go command of the context, including those that gopls and VS Code run. No command shows these
-flags in its output. A declared GOFLAGS is not reported.""",
+flags in its output. A declared GOFLAGS is not reported. With -toolexec, -exec or -vettool go runs another program in
+each build: the remedy does not offer to declare these.""",
     fix="Delete the line, or declare the flags with `devserver_variables`.",
     example="GOFLAGS is -mod=mod, from /home/alice/.config/go/env:3; expected no value (in goenv, login)",
 )
@@ -90,7 +91,10 @@ def _modes(row: Row) -> t.Iterator[Finding]:
         yield row.unexpected(MAY_SWITCH, "GOTOOLCHAIN", "local", remedy)
     if row.undeclared("GOFLAGS"):
         name = row.user.account.name
-        remedy = propose_value("delete the line, or declare GOFLAGS", "GOFLAGS", row.undeclared("GOFLAGS"), name)
+        flags = row.undeclared("GOFLAGS")
+        reason = describe_program_flag("GOFLAGS", flags)
+        action = f"delete the line: {reason}" if reason else "delete the line, or declare GOFLAGS"
+        remedy = propose_value(action, "GOFLAGS", flags, name)
         yield row.unexpected(FLAGS, "GOFLAGS", "no value", remedy)
     if row.undeclared("GO111MODULE") in ("off", "auto"):
         yield row.unexpected(MODULE_MODE, "GO111MODULE", "on", Remedy("delete the line that sets GO111MODULE"))

@@ -12,7 +12,16 @@ from ..._core.provenance import SET_ENVIRONMENT, Assignment, Source, is_default
 from ..._core.redaction import masked_by_name
 from ..._environment.contexts.pam import describe_host_path
 from ..cells import Cell, follows, plain_path, same_value
-from ..finding import Finding, Remedy, Rule, convert_line_endings, of_file, propose_value, shortened
+from ..finding import (
+    Finding,
+    Remedy,
+    Rule,
+    convert_line_endings,
+    describe_program_flag,
+    of_file,
+    propose_value,
+    shortened,
+)
 from ..snapshot import PROVISION_AGAIN, Row, Snapshot, of_cell, once_per_user
 from .directories import not_absolute
 
@@ -219,10 +228,22 @@ def _conflicts(snapshot: Snapshot, reported: t.Container[tuple[str, str]]) -> t.
         counts = collections.Counter(cell.actual for cell in group)
         rarest = min(group, key=lambda cell: (is_default(cell.source), counts[cell.actual]))
         commonest = max(group, key=lambda cell: counts[cell.actual])
-        declare = f"declare {variable}, so that every context gets one value"
-        text = snapshot.fix(rarest) if rarest.source == SET_ENVIRONMENT else declare
-        remedy = propose_value(text, variable, commonest.actual or "", user)
-        yield Finding(CONTEXTS_DISAGREE, values, remedy, user=user, variable=variable, source=rarest.source)
+        flagged = [cell for cell in group if describe_program_flag(variable, cell.actual or "")]
+        remedy = _delete_flags(flagged) if flagged else _settle(snapshot, rarest, commonest.actual or "")
+        source = (flagged or [rarest])[0].source
+        yield Finding(CONTEXTS_DISAGREE, values, remedy, user=user, variable=variable, source=source)
+
+
+def _delete_flags(flagged: t.Sequence[Cell]) -> Remedy:
+    places = " and ".join(dict.fromkeys(str(cell.source) for cell in flagged))
+    return Remedy(f"delete it at {places}: {describe_program_flag(flagged[0].variable, flagged[0].actual or '')}")
+
+
+def _settle(snapshot: Snapshot, rarest: Cell, commonest: str) -> Remedy:
+    """Return the remedy that gives every context one value."""
+    declare = f"declare {rarest.variable}, so that every context gets one value"
+    text = snapshot.fix(rarest) if rarest.source == SET_ENVIRONMENT else declare
+    return propose_value(text, rarest.variable, commonest, rarest.user)
 
 
 def _relative_path(row: Row, host_path: Assignment | None) -> t.Iterator[Finding]:
