@@ -16,6 +16,9 @@ _SEVERITIES = ("error", "warning", "note")
 # the users of one uid.
 _UNUSABLE_FILES = ("GD904",)
 _SHARED_UID = "GD111"
+# Of a user who is not provisioned, everything that provisioning resolves.
+_NOT_PROVISIONED = "GD113"
+_PROVISION = "provision the host again"
 
 
 def by_cause(findings: t.Iterable[Finding], users: t.Collection[str]) -> list[Finding]:
@@ -31,11 +34,14 @@ def by_cause(findings: t.Iterable[Finding], users: t.Collection[str]) -> list[Fi
         for finding in findings
         if finding.rule.id in _UNUSABLE_FILES and finding.source and finding.source.file
     ]
+    unprovisioned = {finding.user for finding in findings if finding.rule.id == _NOT_PROVISIONED}
     groups: dict[t.Any, list[Finding]] = {}
     for finding in findings:
         about_uid = shared.get(finding.user, finding)
         is_shared = about_uid.rule.id == _SHARED_UID
-        key = (_SHARED_UID, about_uid.subject) if is_shared else _cause_of(finding, unusable)
+        awaits = finding.user in unprovisioned and finding.remedy.text.startswith(_PROVISION)
+        key = (_NOT_PROVISIONED, finding.user) if awaits else _cause_of(finding, unusable)
+        key = (_SHARED_UID, about_uid.subject) if is_shared else key
         groups.setdefault(key, []).append(finding)
     return [_merged(sorted(group, key=_rank), users) for group in groups.values()]
 
@@ -60,7 +66,7 @@ def _cause_of(finding: Finding, unusable: t.Iterable[tuple[str, str]]) -> tuple[
 
 
 def _rank(finding: Finding) -> tuple[t.Any, ...]:
-    root = finding.rule.id in (_SHARED_UID, *_UNUSABLE_FILES)
+    root = finding.rule.id in (_SHARED_UID, _NOT_PROVISIONED, *_UNUSABLE_FILES)
     return (not root, _SEVERITIES.index(finding.rule.severity), finding.user != "")
 
 

@@ -29,6 +29,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules i
     building,
     go,
     modules,
+    rights,
     startup,
     tools,
     values,
@@ -75,6 +76,24 @@ def test_an_entry_of_the_path_of_the_host_is_one_finding_of_the_host(fake_host: 
     (merged,) = by_cause(of_path, [user.account.name for user in both.users])
     assert (merged.rule.id, merged.user, merged.source) == ("GD110" if entry else "GD107", "", line.source)
     assert {finding.rule.id for finding in merged.follows} == {"GD107"}
+
+
+def test_what_provisioning_resolves_follows_from_a_user_who_is_not_provisioned() -> None:
+    again = Remedy("provision the host again with --tags environment")
+    missing = finding(rights.NOT_PROVISIONED, "a", "", remedy=again, source=Source("file", "/etc/gopherops/users/a.sh"))
+    following = [
+        finding(user=user, context=context, remedy=again, source=BUILT_IN, cause=context)
+        for user in ("a", "b")
+        for context in ("login", "cron")
+    ]
+    own_line = finding(source=Source("file", "/home/a/.profile", 2))
+    found = by_cause([*following, own_line, missing], ["a", "b"])
+    assert [(one.rule.id, one.user, len(one.follows)) for one in found] == [
+        ("GD113", "a", 2),
+        ("GD101", "b", 0),
+        ("GD101", "b", 0),
+        ("GD101", "a", 0),
+    ]
 
 
 def test_each_user_keeps_an_own_value_in_the_remedy_of_a_shared_line() -> None:

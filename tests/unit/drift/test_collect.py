@@ -28,7 +28,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules i
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Snapshot
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import pam
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import Probe
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import ContextKind, Probe
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.goenv import GoEnvContext
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.login import LoginContext
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.vscode_debug import (
@@ -382,6 +382,41 @@ def test_missing_lines_of_one_user_do_not_count_for_another(fake_host: t.Any, mo
 
 def _configurations(user: UserEnvironment) -> list[str]:
     return ["everyone.conf", f"user-{user.account.name}.conf"]
+
+
+class OfUsers(ContextKind):
+    """Files in ``directory``: one for all users, and one for each."""
+
+    name = "login"
+
+    def __init__(self, directory: pathlib.Path) -> None:
+        self.directory = directory
+
+    def contexts_of(self, user: t.Any, outer: t.Any) -> t.Any:
+        return []
+
+    def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
+        names = ["everyone", *(user.account.name for user in declaration.users)]
+        return [
+            *(whole_file(str(self.directory / name), name) for name in names),
+            whole_file(f"{self.directory}/x", None),
+        ]
+
+
+def test_a_user_without_any_rendered_file_is_not_provisioned(fake_host: t.Any) -> None:
+    kind, name = OfUsers(fake_host.tmp / "etc"), fake_host.declaration.users[0].account.name
+    kind.directory.mkdir()
+    made = [Cell(name, "login", variable, "/a", "/b", "drift", None) for variable in ("GOPATH", "GOBIN")]
+
+    def found(cells: t.Sequence[Cell]) -> list[tuple[str, str | None]]:
+        files = managed_files.managed_files_of(fake_host.declaration, cells, [kind], [])
+        return [(one.rule.id, one.source.file) for one in rights.evaluate(fake_host.snapshot(managed_files=files))]
+
+    (kind.directory / "everyone").write_text("everyone")
+    assert found(made) == [("GD113", f"{kind.directory}/{name}")]
+    assert found([]) == []
+    (kind.directory / name).write_text("another text")
+    assert found(made) == []
 
 
 def test_files_are_compared_only_for_users_with_differences(fake_host: t.Any) -> None:

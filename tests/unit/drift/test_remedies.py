@@ -19,6 +19,7 @@ import typing as t
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.causes import by_cause
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect import managed_files
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.host import Options, collect
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules import RULES, evaluate
@@ -144,6 +145,8 @@ def remedy_host(monkeypatch: pytest.MonkeyPatch) -> t.Iterator[Host]:
     # The home of this test is not the one that an sshd would find.
     monkeypatch.setattr(vscode_server.SshContext, "applies_to", lambda _self, _account: False)
     monkeypatch.setattr(apply, "KINDS", EDITORS)
+    # What these tests render is not what provisioning renders for a user.
+    monkeypatch.setattr(managed_files, "_unprovisioned", lambda *_arguments: {})
     goroot = os.path.dirname(os.path.dirname(os.path.realpath(shutil.which("go") or "")))
     with public_directory() as directory:
         home = directory / "home"
@@ -268,7 +271,7 @@ _PROVISIONING = "its remedy is to provision: molecule/default/tests, faults that
 _DECLARATION = "its remedy is another declaration"
 _SERVICES = "it is about services: molecule/services/tests/test_drift.py"
 ELSEWHERE = {
-    **dict.fromkeys(("GD108", "GD203", "GD212", "GD301", "GD401", "GD404"), _PROVISIONING),
+    **dict.fromkeys(("GD108", "GD113", "GD203", "GD212", "GD301", "GD401", "GD404"), _PROVISIONING),
     **dict.fromkeys(("GD302", "GD305", "GD308", "GD405", "GD507", "GD601", "GD605", "GD905"), _DECLARATION),
     **{rule.id: _SERVICES for rule in RULES if len(rule.id) == len("GD1001")},
     "GD104": "it needs a terminal beside the debug session; its line is removed as that of GD101 is here",

@@ -39,7 +39,25 @@ def managed_files_of(
     outdated = outdated_files(declaration, cells, kinds)
     foreign = list(_foreign_files(files, declaration))
     kept = {file.path: _kept_lines(file) for file in files if file.as_owner}
-    return ManagedFiles(repaired, outdated, rights, foreign, _unmanaged_files(declaration), kept)
+    unprovisioned = _unprovisioned(declaration, outdated, kinds)
+    return ManagedFiles(repaired, outdated, rights, foreign, _unmanaged_files(declaration), kept, unprovisioned)
+
+
+def _unprovisioned(declaration: Declaration, names: t.Container[str], kinds: t.Sequence[ContextKind]) -> dict[str, str]:
+    """Return those of the users ``names`` for whom the host has none of the collection's own files, with one file."""
+    shared, found = _own_files(dataclasses.replace(declaration, users=[]), kinds), {}
+    for user in (user for user in declaration.users if user.account.name in names):
+        files = _own_files(dataclasses.replace(declaration, users=[user]), kinds)
+        own = [path for path in files if path not in shared]
+        if own and not any(map(os.path.lexists, own)):
+            found[user.account.name] = own[0]
+    return found
+
+
+def _own_files(declaration: Declaration, kinds: t.Sequence[ContextKind]) -> list[str]:
+    """Return the files outside of users' directories that are rendered whole."""
+    whole = (file for kind in kinds for file in files_of(kind, declaration) if file.whole and not file.as_owner)
+    return [file.path for file in whole if file.content(None) is not None]
 
 
 def _kept_lines(file: ManagedFile) -> frozenset[int]:

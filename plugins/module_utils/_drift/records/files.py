@@ -59,9 +59,10 @@ class ManagedFiles(t.NamedTuple):
     """The state of the files that provisioning manages.
 
     In the files in ``repaired`` provisioning corrects declared values, except in the lines of users' files that are in
-    ``kept``, by path. ``outdated`` has the files that lack
-    lines that were rendered for a user, by user and context; it has no users whose values are all as declared.
-    ``unmanaged`` are the files of checkouts that provisioning does not edit, with the action that changes that.
+    ``kept``, by path. ``outdated`` has the files that lack lines that were rendered for a user, by user and context; it
+    has no users whose values are all as declared. ``unprovisioned`` are the users of ``outdated`` for whom the host has
+    none of the collection's own files, with one of these files. ``unmanaged`` are the files of checkouts that
+    provisioning does not edit, with the action that changes that.
     """
 
     repaired: frozenset[str] = frozenset()
@@ -70,6 +71,7 @@ class ManagedFiles(t.NamedTuple):
     foreign: t.Sequence[ForeignFile] = ()
     unmanaged: t.Mapping[str, str] = {}
     kept: t.Mapping[str, t.Container[int | None]] = {}
+    unprovisioned: t.Mapping[str, str] = {}
 
     def repairs(self, source: Source | None) -> bool:
         """Return whether provisioning changes the line that a value came from."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ..._core.provenance import Source
 from ..finding import Finding, Remedy, Rule, of_file
 from ..snapshot import PROVISION_AGAIN, Snapshot
 
@@ -48,10 +49,25 @@ Give each account a uid of its own (`usermod -u UID NAME` gives it the files of 
 them from `devserver_users`.""",
     example="alice, bob have the uid 1001; expected a uid for each user",
 )
+NOT_PROVISIONED = Rule(
+    "GD113",
+    severity="error",
+    title="A user is not provisioned",
+    impact="The user has none of the declared values, and perhaps no Go.",
+    why="""\
+The host has none of the files that the collection renders for a declared user: the user was added after the last
+provisioning, or was removed from the host. Findings about this user that provisioning resolves follow from this
+one.""",
+    fix="Provision the host again with `--tags environment`, or remove the user from `devserver_users`.",
+    example="alice is not provisioned: there is no /etc/gopherops/users/alice.sh",
+)
 
 
 def evaluate(snapshot: Snapshot) -> t.Iterator[Finding]:
     yield from _shared_uids(snapshot)
+    for user, path in snapshot.managed_files.unprovisioned.items():
+        cause, remedy = f"{user} is not provisioned: there is no {path}", Remedy(PROVISION_AGAIN)
+        yield Finding(NOT_PROVISIONED, cause, remedy, user, source=Source("file", path))
     for rights in snapshot.managed_files.wrong_rights:
         cause = f"{rights.path} has {rights.actual}; expected {rights.expected}"
         yield of_file(OTHER_RIGHTS, rights.path, cause, PROVISION_AGAIN, rights.user)
