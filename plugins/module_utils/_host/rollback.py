@@ -56,7 +56,10 @@ def read_identifier(record: str) -> str:
 
 
 def forget(record: str) -> None:
-    """Remove the record: the new files stay."""
+    """Remove the record, and what a killed run has left beside it and its files: the new files stay."""
+    for path in (record, *(state[0] for state in _read(record).get("states", []))):
+        with contextlib.suppress(OSError):
+            os.unlink(_temporary(path))
     with contextlib.suppress(FileNotFoundError):
         os.unlink(record)
 
@@ -131,9 +134,13 @@ def _digest(text: str | None) -> str:
     return "" if text is None else hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def _replace(path: str, text: str, mode: int, uid: int, gid: int) -> None:
+def _temporary(path: str) -> str:
     # One name, so that a next attempt replaces what is left of one that was killed.
-    temporary = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.rollback")
+    return os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.rollback")
+
+
+def _replace(path: str, text: str, mode: int, uid: int, gid: int) -> None:
+    temporary = _temporary(path)
     with contextlib.suppress(FileNotFoundError):
         os.unlink(temporary)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

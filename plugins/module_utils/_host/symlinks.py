@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 import time
 import typing as t
 
@@ -20,6 +21,8 @@ T = t.TypeVar("T")
 
 # Between the name of a link and the time at which something else was moved aside for it.
 _ASIDE = ".replaced-"
+# The name of a link that a killed run left.
+_UNFINISHED = re.compile(re.escape(unfinished_prefix("NAME")).replace("NAME", "(.+)") + r"\d+\Z")
 
 
 class Link(t.NamedTuple):
@@ -97,11 +100,18 @@ def is_link_to(path: str, target: str) -> bool:
     return os.path.islink(path) and os.readlink(path) == target
 
 
-def remove_links(directories: t.Iterable[str], places: t.Collection[str], changes: Changes, *, check: bool) -> None:
-    """Remove the links in ``directories`` that lead below one of ``places``, like ``remove_link``."""
+def remove_links(
+    directories: t.Iterable[str], places_of: t.Callable[[str], t.Collection[str]], changes: Changes, *, check: bool
+) -> None:
+    """Remove the links in ``directories`` that lead below one of the places for their name, like ``remove_link``.
+
+    A link of another name is somebody else's, even if it leads to the same place.
+    """
     for directory in filter(os.path.isdir, directories):
         for entry in sorted(os.listdir(directory)):
-            remove_link(os.path.join(directory, entry), places, changes, check=check)
+            unfinished = _UNFINISHED.match(entry)
+            name = unfinished.group(1) if unfinished else entry
+            remove_link(os.path.join(directory, entry), places_of(name), changes, check=check)
 
 
 def remove_link(path: str, places: t.Collection[str], changes: Changes, *, check: bool) -> None:

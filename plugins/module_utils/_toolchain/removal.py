@@ -13,6 +13,7 @@ from .._host.files import Changes, remove
 from .._host.records import Record
 from .._host.removal import remove_empty_directories
 from .in_use import await_exit, find_processes
+from .request import PROGRAMS, is_version
 from .staging import note_leftovers
 from .store import ToolchainStore
 
@@ -23,8 +24,15 @@ def remove_toolchains(places: Record, changes: Changes, *, check: bool) -> dict[
     The kinds of places are those of the module's options: ``root``, ``link`` and ``bin_dir``.
     """
     roots, links = places["root"], places["link"]
-    # The links of programs lead through the link of the default version.
-    symlinks.remove_links(places["bin_dir"], [*roots, *links], changes, check=check)
+
+    def places_of(name: str) -> list[str]:
+        # The links of programs lead through the link of the default version.
+        if name in PROGRAMS:
+            return [*roots, *links]
+        version = name[len("go") :]
+        return [os.path.join(root, version) for root in roots] if is_version(version) else []
+
+    symlinks.remove_links(places["bin_dir"], places_of, changes, check=check)
     for link in links:
         symlinks.remove_link(link, roots, changes, check=check)
     in_use: dict[str, list[int]] = {}

@@ -18,6 +18,8 @@ from .releases import add_database, load_pins, resolve_versions
 from .requirements import version_key
 from .sources import Release, validate_bases
 
+# What has a link in bin_dir besides the versions.
+PROGRAMS = ("go", "gofmt")
 # The variables of the options, as messages name them.
 VARIABLES = {
     "root": "devserver_toolchain_root (root)",
@@ -85,7 +87,7 @@ def resolve_request(request: ToolchainRequest, platform: Platform) -> ExpectedTo
     expected = [Release(version, platform, known[version]) for version in requested]
     links = dict(request.version_link(version) for version in requested)
     links[request.link] = os.path.join(request.root, default)
-    for program in ("go", "gofmt"):
+    for program in PROGRAMS:
         links[os.path.join(request.bin_dir, program)] = os.path.join(request.link, "bin", program)
     if len(links) < len(requested) + 3:
         raise DevserverError(
@@ -123,7 +125,7 @@ def _check_outside_trees(name: str, path: str, root: str) -> None:
     # The link itself leads into a tree; its directory must not.
     real = os.path.realpath(path) if name == "bin_dir" else os.path.join(os.path.realpath(directory), last)
     inside = os.path.relpath(real, os.path.realpath(root)).split(os.sep)[0]
-    if _is_version(inside):
+    if is_version(inside):
         raise DevserverError(
             f"{VARIABLES[name]} is {path}, inside {os.path.join(root, inside)}, the tree of Go {inside}",
             expected="a path outside the trees of the versions",
@@ -131,7 +133,8 @@ def _check_outside_trees(name: str, path: str, root: str) -> None:
         )
 
 
-def _is_version(name: str) -> bool:
+def is_version(name: str) -> bool:
+    """Return whether ``name`` is a version of Go."""
     try:
         return bool(version_key(name))
     except ValueError:

@@ -75,7 +75,7 @@ def remove_tools(places: Record, changes: Changes, *, timeout: float, check: boo
     The kinds of places are those of the module's options: ``root``, ``bin_dir`` and ``user_bin_dir``, and ``users``.
     """
     roots = places["root"]
-    symlinks.remove_links(places["bin_dir"], roots, changes, check=check)
+    symlinks.remove_links(places["bin_dir"], functools.partial(_places_of, roots), changes, check=check)
     remove = functools.partial(_remove_links, roots=roots, check=check)
     skipped = _for_directories(places["users"], places["user_bin_dir"], remove, changes)
     for root in filter(is_filled, roots):
@@ -85,6 +85,10 @@ def remove_tools(places: Record, changes: Changes, *, timeout: float, check: boo
             with locked_directory(root, timeout=timeout):
                 _remove_root(root, changes, check=False)
     return skipped
+
+
+def _places_of(roots: t.Iterable[str], name: str) -> list[str]:
+    return [os.path.join(root, name) for root in roots]
 
 
 def _find_builds(root: str) -> dict[str, list[str]]:
@@ -131,7 +135,7 @@ def _remove_link(directory: str, *, name: str, targets: t.Sequence[str], check: 
 
 def _remove_links(directory: str, *, roots: t.Collection[str], check: bool) -> _Differences:
     changes = Changes()
-    symlinks.remove_links([directory], roots, changes, check=check)
+    symlinks.remove_links([directory], functools.partial(_places_of, roots), changes, check=check)
     return _differences(changes)
 
 

@@ -76,6 +76,16 @@ def test_files_are_restored_with_their_modes(changed: Changed) -> None:
     assert rollback.restore(changed.record) == []
 
 
+@pytest.mark.parametrize("end", [rollback.forget, rollback.restore])
+def test_what_a_killed_restoration_has_left_is_removed(changed: Changed, end: t.Callable[[str], object]) -> None:
+    for name in ("changed", "created", "removed", "record"):
+        write(changed.directory / f".{name}.rollback", "half", 0o600)
+    # A file that has the previous text already is not written again.
+    write(changed.directory / "changed", *BEFORE["changed"])
+    end(changed.record)
+    assert sorted(path.name for path in changed.directory.glob(".*")) == []
+
+
 def test_a_file_that_was_edited_since_or_not_written_yet_stays(changed: Changed) -> None:
     write(changed.directory / "changed", "by hand\n", 0o640)
     (changed.directory / "created").unlink()

@@ -60,6 +60,16 @@ def test_a_go_that_was_moved_aside_comes_back(
     assert remove(request) == ([], [])
 
 
+def test_links_of_others_into_the_trees_stay(make_request: Make, archives: pathlib.Path) -> None:
+    request = make_request("1.99.1", archive=archives)
+    install_toolchains(request, this_platform(), check=False)
+    targets = {"gotip": "gotip", "my-go": "1.99.1/bin/go", ".go1.99.1.unfinished-12": "1.99.1/bin/go"}
+    for name, target in targets.items():
+        os.symlink(os.path.join(request.root, target), os.path.join(request.bin_dir, name))
+    remove(request)
+    assert sorted(os.listdir(request.bin_dir)) == ["gotip", "my-go"]
+
+
 def test_trees_of_killed_runs_leave_and_those_of_others_stay(make_request: Make, archives: pathlib.Path) -> None:
     request = make_request("1.99.1", archive=archives)
     install_toolchains(request, this_platform(), check=False)

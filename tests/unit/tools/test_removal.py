@@ -44,6 +44,7 @@ def places(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> dict[str,
     (own / "gopls").symlink_to(program)
     (links / "gopls.replaced-20260101T000000Z").write_text("before")
     (links / "other").symlink_to("/elsewhere")
+    (links / "gopls-of-bob").symlink_to(program)
     recorded = {"root": [str(root)], "bin_dir": [str(links)], "user_bin_dir": ["go/bin"], "users": [ME, "gone"]}
     write_all(plan_edits([records.record_file("tools", recorded)]))
     return {"root": str(root), "links": str(links), "own": str(own)}
@@ -54,7 +55,7 @@ def test_tools_and_links_leave_and_what_was_moved_aside_comes_back(places: dict[
     announced = run(check=True, **options)
     assert os.path.lexists(f"{places['own']}/gopls")
     assert run(**options) == announced
-    assert (os.listdir(places["own"]), sorted(os.listdir(places["links"]))) == ([], ["gopls", "other"])
+    assert (os.listdir(places["own"]), sorted(os.listdir(places["links"]))) == ([], ["gopls", "gopls-of-bob", "other"])
     assert pathlib.Path(places["links"], "gopls").read_text() == "before"
     assert not os.path.exists(places["root"])
     assert not os.path.exists(records.record_path("tools"))
