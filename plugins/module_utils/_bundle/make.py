@@ -11,6 +11,7 @@ import typing as t
 
 from .._core.errors import DevserverError
 from .._host.accounts import find_account
+from .._host.disk_space import full_disk_error
 from .._host.files import Changes
 from .._host.tempdirs import find_abandoned, remove_abandoned, temporary_directory
 from .._toolchain.staging import note_leftovers
@@ -23,6 +24,8 @@ from .signature import is_signed_by, sign_manifest
 
 # Of the temporary directory for making a bundle.
 _PREFIX = "go-bundle-making-"
+# Bytes that go's caches need in the work directory.
+_NEEDED = 2 << 30
 
 
 class BundleTarget(t.NamedTuple):
@@ -143,7 +146,9 @@ def _result(manifest: Manifest | None, sha256: str, target: BundleTarget) -> dic
 
 
 def _unusable(error: OSError, target: BundleTarget) -> DevserverError:
-    return DevserverError(
+    paths = [target.file, target.work_dir or tempfile.gettempdir()]
+    remedy = "set devserver_bundle_file (file) and bundle_work_dir (work_dir) to directories on another file system"
+    return full_disk_error(error, f"make the bundle {target.file}", paths, _NEEDED, remedy) or DevserverError(
         f"cannot make the bundle: {error.filename or target.file}: {error.strerror}",
         expected="paths that this user can write to, with 2 GB of free space in the work directory",
         remedy="correct devserver_bundle_file (file) or bundle_work_dir (work_dir)",

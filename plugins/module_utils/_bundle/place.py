@@ -15,6 +15,7 @@ import typing as t
 
 from .._core.errors import DevserverError
 from .._host.destinations import check_own_directory
+from .._host.disk_space import full_disk_error
 from .._host.files import LARGEST, Changes, read_text, remove, sha256_of_file, sync_filesystem, write_text
 from .._host.lock import locked_directory
 from .._toolchain.platform import Platform
@@ -69,10 +70,11 @@ def place_bundle(expected: ExpectedFiles, transfer: str, *, report_missing: bool
     With ``report_missing`` nothing changes if files are missing, and with ``check`` nothing at all. Raises
     DevserverError with the host unchanged, unless the filesystem fails while files are renamed.
     """
-    entries = _select_entries(expected)
+    missing = entries = _select_entries(expected)
     try:
         check_own_directory("devserver_bundle_root (root)", expected.root)
         plan = _plan(expected, entries)
+        missing = plan.missing
         if plan.changes and not check and not (report_missing and plan.missing):
             with locked_directory(expected.root, timeout=_LOCK_WAIT):
                 # Another run may have done the work while this one waited.
@@ -80,7 +82,8 @@ def place_bundle(expected: ExpectedFiles, transfer: str, *, report_missing: bool
                 if plan.changes:
                     _apply(expected, entries, plan, transfer)
     except OSError as error:
-        raise _unusable(error, expected.root) from error
+        needed = sum(entry.size for entry in missing)
+        raise _unusable(error, expected.root, needed) from error
     return PlacementResult(plan.changes, [entry.path for entry in plan.missing])
 
 
@@ -210,9 +213,10 @@ def _discard(root: str, name: str) -> None:
         directory = os.path.dirname(directory)
 
 
-def _unusable(error: OSError, root: str) -> DevserverError:
+def _unusable(error: OSError, root: str, needed: int) -> DevserverError:
     path = error.filename or root
-    return DevserverError(
+    remedy = "set devserver_bundle_root (root) to a directory on another file system"
+    return full_disk_error(error, f"place the bundle in {root}", [root], needed, remedy) or DevserverError(
         f"cannot use {path}: {error.strerror}",
         expected="a path that this user can write to, with free space for the bundle",
         remedy="set become: true, or choose another devserver_bundle_root (root)",

@@ -16,6 +16,7 @@ from .._core.errors import DevserverError
 from .._core.redaction import redacted, without_secrets
 from .._environment.go_command import go_env
 from .._host.command import SYSTEM_PATH, Completed, run
+from .._host.disk_space import read_free_space
 from .._host.files import open_nonblocking
 from .._host.user_access import acting_as
 from .._shells.scripts import SH_WATCHED
@@ -157,7 +158,8 @@ def build_key(build: ExpectedBuild) -> str:
     return re.sub(r"[^\w.+-]+", "_", "-".join([*parts, digest]))
 
 
-# Patterns of go's messages, the cause ({} is the captured text) and the remedy ({directory} contains the builds).
+# Patterns of go's messages, the cause ({} is the captured text, {space} the free space) and the remedy ({directory}
+# contains the builds).
 _CAUSES = (
     (
         r"requires go >= ([\w.]+)",
@@ -185,7 +187,7 @@ _CAUSES = (
         "there is no such version, or the proxy does not have it",
         "list the versions with go list -m -versions, and correct the pin or goproxy",
     ),
-    (r"no space left on device", "the disk is full", "free about 1 GB for each build in {directory}"),
+    (r"no space left on device|disk quota exceeded", "{space}", "free about 1 GB for each build in {directory}"),
     (r"C compiler .* not found", "it is declared with cgo, and there is no C compiler", "install gcc, or drop cgo"),
     (
         r"^# [\w./-]+$",
@@ -248,7 +250,9 @@ class Builder(t.NamedTuple):
         for pattern, cause, remedy in _CAUSES:
             match = re.search(pattern, stderr, re.MULTILINE)
             if match:
-                return cause.format(*match.groups()), remedy.format(directory=os.path.dirname(self.directory.top))
+                directory = os.path.dirname(self.directory.top)
+                space = read_free_space(directory)
+                return cause.format(*match.groups(), space=space), remedy.format(directory=directory)
         return "go failed", "read the message of go, and run the command in cmd by hand"
 
     def failure(self, action: str, result: Completed, stderr: str, expected: str = "") -> DevserverError:

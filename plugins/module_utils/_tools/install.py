@@ -16,6 +16,7 @@ from .._environment.go_values import validate_proxies
 from .._host import symlinks
 from .._host.accounts import Account, find_known_account
 from .._host.destinations import check_own_directory, check_shared_directory
+from .._host.disk_space import full_disk_error
 from .._host.files import Changes, open_nonblocking, remove, replacing, sha256_of_file, sync_directory
 from .._host.lock import locked_directory
 from .._host.skipped_files import SkippedFile, skip_errors
@@ -28,6 +29,8 @@ from .plan import ToolPaths, ToolPlan, digest_file, plan_tools
 from .support import incompatibility
 
 STAGE = ".build-"
+# Bytes that the caches of one build need, at most.
+_NEEDED = 1 << 30
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,7 +123,9 @@ def install_tools(request: ToolRequest, sharing: BuildSharing, *, check: bool) -
         if not check and (any(plan.reason for plan in plans) or leftovers):
             plans, leftovers, skipped = _install(request, sharing.files)
     except OSError as error:
-        raise DevserverError(
+        paths = [error.filename or root]
+        remedy = "set devserver_tools_root (root) to a directory on another file system"
+        raise full_disk_error(error, f"install tools in {root}", paths, _NEEDED, remedy) or DevserverError(
             f"cannot install tools in {root}: {error}",
             expected="paths that this user can write to, with about 1 GB of free space",
             remedy="set become: true, or correct devserver_tools_root (root) or devserver_bin_dir (bin_dir)",

@@ -17,6 +17,8 @@ import pytest
 import yaml
 from ansible_collections.gopherops.devserver.plugins.modules import go_bundle
 
+from tests.support.mounts import mounted
+
 COLLECTION = pathlib.Path(go_bundle.__file__).parents[2]
 TOOL = {"package": "example.com/tool", "version": "v1.0.0"}
 
@@ -259,3 +261,15 @@ def test_an_unsigned_bundle_is_made_again_before_it_is_signed(supplied: t.Any, t
     assert signed == unsigned
     assert not supplied.make(goproxy="off", **options)["changed"]
     assert not supplied.make(goproxy="off")["changed"]
+
+
+def test_a_full_work_directory_is_named_and_the_next_run_makes_the_bundle(site: t.Any) -> None:
+    with mounted(site.work, "-t", "tmpfs", "-o", "mode=755,size=8k", "devserver-test"):
+        only_archives = {"tools": [], "workspaces": [], "file": str(site.work / "bundle.tar")}
+        for options in ({}, only_archives):
+            result = site.make(**options)
+            assert f"the file system at {site.work} has " in result["msg"], result["msg"]
+            assert "2G of free space" in result["msg"] or "free about 1 GB" in result["msg"]
+            assert os.listdir(site.work) == []
+            assert not site.file.exists()
+    assert site.make()["changed"]

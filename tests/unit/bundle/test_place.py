@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import subprocess
 import typing as t
 
 import pytest
@@ -18,6 +19,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.place 
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.platform import Platform, this_platform
+
+from tests.support.mounts import mounted
 
 HERE = this_platform()
 OLD = {
@@ -296,3 +299,25 @@ def test_a_directory_of_others_is_neither_filled_nor_cleaned(bundle_host: Host, 
         bundle_host.place(OLD, check=check)
     assert error.value.details["path"] == str(bundle_host.root)
     assert [path.read_text() for path in bundle_host.root.parent.rglob("*") if path.is_file()] == ["gold"]
+
+
+def test_a_full_disk_changes_nothing_and_the_next_run_repairs(bundle_host: Host, tmp_path: pathlib.Path) -> None:
+    disk = tmp_path / "lib"
+    disk.mkdir()
+    large = {f"modules/example.com/x/@v/v1.{number}.0.zip": os.urandom(60_000) for number in range(4)}
+    with mounted(disk, "-t", "tmpfs", "-o", "mode=755,size=64k", "devserver-test"):
+        bundle_host.place(OLD)
+        before = {path: path.read_bytes() for path in disk.rglob("*") if path.is_file()}
+        for size in range(64, 2000, 64):
+            subprocess.run(["mount", "-o", f"remount,size={size}k", disk], check=True)
+            try:
+                bundle_host.place(large)
+                break
+            except DevserverError as error:
+                assert f"No space left on device: the file system at {disk} has " in error.problem
+                assert error.expected == "about 234.4K of free space"
+                assert "devserver_bundle_root (root) to a directory on another file system" in error.remedy
+            assert {path: path.read_bytes() for path in disk.rglob("*") if path.is_file()} == before
+        assert size > 128
+        assert bundle_host.files() == large
+        assert not bundle_host.place(large).changes

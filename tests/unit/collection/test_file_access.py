@@ -41,7 +41,7 @@ REASONS: dict[str, str] = {
         _toolchain/unmanaged _toolchain/workspaces _drift/collect/unresponsive _tools/build_info _verify/user_sandbox
     """,
     "only whether a path exists, where it leads or when it was changed, for a report or a message": """
-        _delve/running _delve/session_probe/causes _drift/collect/cells _drift/collect/debug_services
+        _delve/running _delve/session_probe/causes _host/disk_space _drift/collect/cells _drift/collect/debug_services
         _drift/collect/directories _drift/collect/paths _drift/collect/requirements _drift/collect/tools
         _environment/contexts/shell _environment/contexts/ssh_terminal _environment/contexts/systemd_user
         _environment/go_values _gopls/session_probe/checks _protocols/lsp _shells/blame _toolchain/sources
