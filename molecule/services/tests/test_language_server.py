@@ -172,7 +172,7 @@ def test_cgo_is_understood_within_the_sandbox(run_as, check, host):
     run_as("alice", "rm -rf ~/cgo")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="class")
 def with_profiles_and_workaround(host, play):
     """Declare both, and at the end a workaround for versions that this host no longer has."""
     completed = play(
@@ -210,7 +210,7 @@ class TestProfilesAndAWorkaround:
         host.check_output("systemctl daemon-reload; systemctl stop gopls@bob")
         assert host.run("systemctl start gopls@bob").rc != 0
         host.check_output(f"systemctl stop gopls@bob; rm -r {directory} /var/log/gopls/crashes/bob")
-        host.check_output("systemctl daemon-reload; systemctl reset-failed gopls@bob")
+        host.check_output("systemctl reset-failed gopls@bob; systemctl daemon-reload")
         assert "language_server_pprof needs" in host.file("/var/log/gopls/bob.log").content_string
 
     def test_the_workaround_is_in_use(self, host, check):
