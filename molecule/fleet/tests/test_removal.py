@@ -44,6 +44,7 @@ def test_a_removal_leaves_the_host_as_it_was_before_the_first_run(host, name, pl
     changed = play("site", "-l", name, "--tags", "debugger", debugger_kernel_parameters={"net.ipv4.tcp_syn_retries": 3})
     assert changed.returncode == 0, changed.output
     provisioned = host.check_output(f"sh -c {quote(SNAPSHOT)}").splitlines()
+    assert "net.ipv4.tcp_syn_retries = 3" in provisioned
     announced = play("remove", "-l", name, "--check", "--diff", **OTHERS)
     assert announced.returncode == 0, announced.output
     changed_paths = ("/etc/pam.d/sshd", "/etc/gopherops/users/alice.sh", "/usr/local/go", "/etc/sysctl.d/60-gopherops")
