@@ -376,8 +376,6 @@ done; done; :
 # Gives each file a hidden name in its directory: a directory of others can be renamed, but not moved. Neither go nor
 # the report looks at hidden names. Files that got the same name earlier stay under a number.
 SH_HIDE = 'for p; do mv --no-target-directory --backup=numbered -- "$p" "${p%/*}/.${p##*/}.foreign" || exit; done'
-# Runs a command as a process of its own.
-SH_AS_CHILD = '"$@"; exit $?'
 # Runs a command in the directory "$0".
 SH_IN_DIRECTORY = 'cd -- "$0" && exec "$@"'
 # Serves one login on standard input. The process leads the session, so its number is recorded. Its messages must not

@@ -626,16 +626,38 @@ def test_a_startup_that_fails_leaves_the_environment_of_ssh(
 def test_only_the_shells_own_time_counts_over_ssh_too(
     editor_host: Host, outer: str, inner: str, problem: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def over_ssh(account: Account, command: str, query: ShellQuery, timeout: float) -> Probe:
-        argv = [account.shell, "-c", f"{outer}; {command}"]
+    def login(account: Account, timeout: float) -> Probe:
+        query = ShellQuery()
+        argv = [account.shell, "-c", f"{outer}; {query.command}"]
         return probe_of(query, run(argv, env=session_environment(account), timeout=timeout), waits=True)
 
     monkeypatch.setattr(vscode_server.SshContext, "applies_to", lambda _self, _account: True)
-    monkeypatch.setattr(vscode_server, "probe_over_ssh", over_ssh)
+    monkeypatch.setattr(vscode_server, "probe_login", login)
     monkeypatch.setattr(vscode_server, "_PATIENCE", 2)
     editor_host.put(".profile", inner + "\n")
     got = VscodeServerContext().probe(editor_host.user.account, editor_host.declaration, 20)
     assert (got.problem, got.failure) == (problem, "timed out" if problem else "")
+
+
+def test_the_servers_shell_starts_in_the_place_of_a_command_over_ssh(
+    editor_host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = {**session_environment(editor_host.user.account), "SHLVL": "1", "FROM_PAM": "x"}
+    monkeypatch.setattr(vscode_server.SshContext, "applies_to", lambda _self, _account: True)
+    monkeypatch.setattr(vscode_server, "probe_login", lambda _account, _timeout: Probe(environment))
+    got = VscodeServerContext().probe(editor_host.user.account, editor_host.declaration, 20).environment or {}
+    assert (got["SHLVL"], got["FROM_PAM"]) == ("1", "x")
+
+
+def test_a_server_whose_login_fails_has_its_problem(editor_host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    denied = Probe(None, "sshd denies it", failure="not let in")
+    monkeypatch.setattr(vscode_server.SshContext, "applies_to", lambda _self, _account: True)
+    monkeypatch.setattr(vscode_server, "probe_login", lambda _account, _timeout: denied)
+    got = VscodeServerContext().probe(editor_host.user.account, editor_host.declaration, 20)
+    assert (got.failure, got.problem) == (
+        "not let in",
+        "sshd denies it; the server continues with the environment of ssh alone",
+    )
 
 
 def test_the_shell_is_probed_once_for_all_contexts_until_one_forgets_it(editor_host: Host) -> None:

@@ -99,7 +99,8 @@ def _probe_alone(pair: _Pair, declaration: Declaration, timeout: float) -> Probe
     """Probe again without other probes beside it; contexts with the same shell use the result of that shell."""
     if not pair.context.workspace:
         pair.context.forget()
-    return _probe(*pair, declaration, timeout)
+    with remembering():  # Not the results of the first probe.
+        return _probe(*pair, declaration, timeout)
 
 
 def _with_second_time(observation: Observation, declaration: Declaration, until: float) -> Observation:
@@ -111,7 +112,8 @@ def _with_second_time(observation: Observation, declaration: Declaration, until:
     if observation.environment is None or observation.seconds <= SLOW_SECONDS or left <= 0:
         return observation
     observation.context.forget()
-    again = _probe(observation.user, observation.context, declaration, left)
+    with remembering():
+        again = _probe(observation.user, observation.context, declaration, left)
     return (
         observation
         if again.environment is None

@@ -101,8 +101,7 @@ class SshContext(LoginOverSsh):
         return kinds_over_ssh(account)
 
     def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
-        query = ShellQuery()
-        return probe_over_ssh(account, query.command, query, timeout)
+        return probe_login(account, timeout)
 
     def start_up_with(self, account: Account, environment: t.Mapping[str, str]) -> Startup:
         # A bash that is compiled so by its distribution reads bashrc files for a command over ssh too.
@@ -111,14 +110,16 @@ class SshContext(LoginOverSsh):
         return Startup(account, [], environment, files, before=before)
 
 
-def probe_over_ssh(account: Account, command: str, query: ShellQuery, timeout: float) -> Probe:
-    """Return the result of a command over ssh that contains the command of ``query``."""
+@remembered
+def probe_login(account: Account, timeout: float) -> Probe:
+    """Return the environment of a command over ssh, in which the shells of editors start too."""
+    query = ShellQuery()
     with temporary_directory(tempfile.gettempdir(), "gopherops-ssh-") as scratch, private_directories(account) as added:
         directory = scratch.path
         os.chmod(directory, 0o711)
         of_keys, _of_file = sshd_config.user_variables(account, timeout)
         _lay_out(directory, added, timeout, {item.name: item.value for item in of_keys})
-        completed = run(_client(directory, account, command, timeout, added), env=_CLIENT, timeout=timeout)
+        completed = run(_client(directory, account, query.command, timeout, added), env=_CLIENT, timeout=timeout)
         _end_session(directory)
         if completed.returncode == _FAILED:
             log = read_text(f"{directory}/log") or ""

@@ -9,7 +9,6 @@ takes its environment. The Go extension lays its settings over that.
 from __future__ import annotations
 
 import os
-import shlex
 import threading
 import typing as t
 
@@ -19,14 +18,12 @@ from ..._host.command import session_environment
 from ..._host.managed_files import ManagedFile
 from ..._host.records import read_record, record_file
 from ..._jsonc.editor import Edit, Merge, Put, Remove
-from ..._shells.scripts import SH_AS_CHILD
-from ..._shells.shell_query import ShellQuery
 from ..._shells.startup import Startup
 from ..._systemd.systemctl import manager_runs
 from ..declaration import CHECKOUT_FILES, Declaration, UserEnvironment
 from ..go_command import executables
 from ..rendered import departed, dropped, recorded_variables
-from .base import Context, ContextKind, Probe, probe_of
+from .base import Context, ContextKind, Probe
 from .editor_files import (
     EditorContext,
     EditorFile,
@@ -41,15 +38,15 @@ from .editor_files import (
     removals_of,
 )
 from .login import interactive_login
-from .shell import login_kinds, trace_startup, unsupported_shell
-from .ssh import SshContext, environment_over_ssh, probe_over_ssh, variables_over_ssh
+from .shell import login_kinds, probe_startup, trace_startup, unsupported_shell
+from .ssh import SshContext, environment_over_ssh, probe_login, variables_over_ssh
 
 # Seconds; after that the server continues without the result.
 _PATIENCE = 10
 # The server sets it for startup files that depend on the program that starts them.
 _RESOLVING = "VSCODE_RESOLVING_ENVIRONMENT"
-# A process of its own, so that the time of the shell that sshd starts does not count.
-_AS_CHILD = ("/bin/sh", "-c", SH_AS_CHILD, "sh")
+# Variables of the command's own shell.
+_OF_THE_COMMAND = ("SHLVL", "_")
 _OPTIONS = ("-i", "-l")
 # The extension's own installer takes the latest tools, and may take another Go.
 _UPDATES = {"go.toolsManagement.autoUpdate": False, "go.toolsManagement.checkForUpdates": "off"}
@@ -223,7 +220,7 @@ class Shell:
     def probe(self, account: Account, timeout: float) -> Probe:
         with self._lock:
             if self._result is None:
-                self._result = _probe_shell(account, min(timeout, _PATIENCE))
+                self._result = _probe_shell(account, timeout)
             return self._result
 
     def assignments(self, account: Account, timeout: float) -> list[Assignment]:
@@ -240,14 +237,19 @@ class Shell:
             self._result = None
 
 
-def _probe_shell(account: Account, limit: float) -> Probe:
-    """Return the environment of a shell that starts within ``limit`` seconds; the login before it may take as long."""
+def _probe_shell(account: Account, timeout: float) -> Probe:
+    """Return the environment of a shell that starts in time, after a login that may take ``timeout`` seconds."""
     problem = unsupported_shell(account)
     if problem:
         return Probe(None, problem)
-    query = ShellQuery()
-    argv = ["/usr/bin/env", f"{_RESOLVING}=1", account.shell, *_OPTIONS, "-c", query.command]
-    result = _probe_login([*_AS_CHILD, *argv], query, account, 2 * limit)
+    limit = min(timeout, _PATIENCE)
+    login = Probe(session_environment(account))
+    if SshContext().applies_to(account):
+        login = probe_login(account, timeout)
+    result = login
+    if login.environment is not None:
+        # Beside other probes, the shell waits for a processor: that time does not count.
+        result = probe_startup(Startup(account, _OPTIONS, _in_place_of_command(login.environment)), 2 * limit)
     if result.environment is not None and result.seconds > limit:
         late = f"{os.path.basename(account.shell)} timed out"
         result = Probe(None, late, result.seconds, result.unexpected_output, failure="timed out")
@@ -258,11 +260,9 @@ def _probe_shell(account: Account, limit: float) -> Probe:
     return result._replace(environment=environment, unexpected_output="", held=False, go_is="", limits={})
 
 
-def _probe_login(argv: t.Sequence[str], query: ShellQuery, account: Account, timeout: float) -> Probe:
-    if SshContext().applies_to(account):
-        return probe_over_ssh(account, "exec " + " ".join(map(shlex.quote, argv)), query, timeout)
-    completed = Startup(account, _OPTIONS, session_environment(account)).run(argv, timeout)
-    return probe_of(query, completed._replace(argv=argv[len(_AS_CHILD) :]))
+def _in_place_of_command(environment: t.Mapping[str, str]) -> dict[str, str]:
+    """Return the environment in which a command over ssh starts another shell in its own place."""
+    return {**{name: value for name, value in environment.items() if name not in _OF_THE_COMMAND}, _RESOLVING: "1"}
 
 
 def _start_up(account: Account, variables: t.Sequence[Assignment]) -> Startup:
