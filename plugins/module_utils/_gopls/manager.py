@@ -102,9 +102,10 @@ def stop_units(units: t.Sequence[str]) -> None:
             expected="stopped units before their files are removed",
             remedy=f"run 'systemctl stop {' '.join(running)}' as root, and the play again",
         )
-    # systemctl disables no unit of the list if one does not exist.
-    with contextlib.suppress(DevserverError):
-        systemctl.run_verb("disable", "--quiet", *(unit for unit in units if not unit.endswith(".service")))
+    # systemctl disables no unit of a list if one does not exist, as after a run of an earlier version.
+    for unit in (unit for unit in units if not unit.endswith(".service")):
+        with contextlib.suppress(DevserverError):
+            systemctl.run_verb("disable", "--quiet", unit)
 
 
 def make_temporary_files(path: str) -> None:

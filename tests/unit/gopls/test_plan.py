@@ -504,6 +504,21 @@ def test_a_unit_that_does_not_stop_is_an_error(daemon_host, systemd, monkeypatch
         manager.stop_units(["gopls@bob.service", "gopls@gone.service"])
 
 
+def test_units_are_disabled_although_an_earlier_version_had_fewer(daemon_host, systemd, monkeypatch):
+    units = paths.units_of("bob")
+    systemd.states = {unit: {"UnitFileState": "enabled"} for unit in units}
+
+    def run(verb: str, *words: str) -> str:
+        if verb != "stop" and paths.pprof_socket("bob") in words:
+            raise DevserverError("Unit file gopls-pprof@bob.socket does not exist.")
+        return systemd.run(verb, *words)
+
+    monkeypatch.setattr(systemctl, "run_verb", run)
+    manager.stop_units(units)
+    assert systemd.states[paths.socket_unit("bob")]["UnitFileState"] == "disabled"
+    assert systemd.states[paths.prewarm_timer("bob")]["UnitFileState"] == "disabled"
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can change the owner of a directory")
 def test_a_cache_that_a_killed_run_left_to_root_is_given_to_its_user(daemon_host):
     nobody = find_account("nobody")
