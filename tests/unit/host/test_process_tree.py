@@ -10,6 +10,8 @@ import signal
 import subprocess
 import sys
 
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.process_tree import orphans_ended
+
 # Starts a daemon and other programs, and ends by a signal like a module whose connection closes.
 MODULE = """
 import os, signal, sys, time
@@ -35,3 +37,16 @@ def test_a_daemon_outlives_commands_and_the_module(tmp_path: pathlib.Path) -> No
         assert pathlib.Path(f"/proc/{pid}/cmdline").read_bytes() == b"/bin/sleep\x0060\x00"
     finally:
         os.kill(pid, signal.SIGKILL)
+
+
+def test_a_forked_process_ends_what_its_own_programs_leave() -> None:
+    with orphans_ended():
+        child = os.fork()
+        if child == 0:
+            try:
+                with orphans_ended():
+                    subprocess.run(["sh", "-c", "setsid sleep 6437 & sleep 0.1"], start_new_session=True, check=True)
+                os._exit(subprocess.run(["pgrep", "-f", "^sleep 6437$"], check=False).returncode)
+            finally:
+                os._exit(2)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1  # pgrep finds none.

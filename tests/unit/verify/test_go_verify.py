@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.lookup.directory_texts import texts_below
@@ -30,6 +31,21 @@ basic._ANSIBLE_PROFILE = "legacy"
 from ansible_collections.gopherops.devserver.plugins.modules.go_verify import main
 main()
 """
+
+
+def close_output(process):
+    process.stdout.close()
+
+
+def wait_until(condition):
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def all_commands():
+    return subprocess.run(["ps", "-eo", "args", "ww"], check=True, capture_output=True, text=True).stdout
 
 
 @pytest.fixture(scope="session")
@@ -121,3 +137,21 @@ def test_a_workspace_outside_of_a_module_is_reported(verify, tmp_path):
     empty = tmp_path / "empty"
     empty.mkdir()
     assert "is not in a module" in verify(empty, package="", health=[])[0]["build"][1]
+
+
+@pytest.mark.parametrize("end", [subprocess.Popen.terminate, close_output], ids=["terminated", "connection closed"])
+def test_nothing_is_left_of_a_run_that_is_ended(tmp_path, end):
+    go = tmp_path / "go/bin/go"
+    go.parent.mkdir(parents=True)
+    go.write_text(f"#!/bin/sh\ntouch {tmp_path}/started\nsetsid sleep 6435 &\nsleep 6435\n")
+    go.chmod(0o755)
+    params = {"users": [{"name": ME}], "sample": texts_below(SERVICE), "goroot": str(tmp_path / "go")}
+    params["temporary_directory"] = str(tmp_path)
+    argv = [sys.executable, "-c", RUN, json.dumps({"ANSIBLE_MODULE_ARGS": params})]
+    env = {"PYTHONPATH": str(COLLECTIONS), "PATH": f"{go.parent}:/usr/bin:/bin", "HOME": str(tmp_path)}
+    process = subprocess.Popen(argv, env=env, stdout=subprocess.PIPE)
+    wait_until((tmp_path / "started").exists)
+    end(process)
+    process.wait(timeout=20)
+    wait_until(lambda: "sleep 6435" not in all_commands() and str(tmp_path) not in all_commands())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["go", "started"]
