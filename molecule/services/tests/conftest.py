@@ -19,3 +19,9 @@ def run_as(host):
         return host.check_output(SSH.format(user=user, command=shlex.quote(command)))
 
     return run
+
+
+@pytest.fixture
+def try_as(host):
+    """Run a command as a user who comes over ssh, and return the result; it may fail."""
+    return lambda user, command: host.run(SSH.format(user=user, command=shlex.quote(command)))

@@ -128,6 +128,12 @@ def test_nobody_else_gets_in(host, shop):
 def test_a_stop_leaves_no_process_and_no_port(host):
     eventually(lambda: listening(host, "api"))
     host.check_output("systemctl stop dlv-api")
+    # dlv exits by itself on the first signal.
+    assert show(host, "dlv-api", "Result", "ExecMainCode", "ExecMainStatus") == {
+        "Result": "success",
+        "ExecMainCode": "1",
+        "ExecMainStatus": "0",
+    }
     assert host.run("pgrep -f '[/]var/lib/dlv/api/'").stdout == ""
     ports = host.check_output("ss -Hltn")
     assert "127.0.0.1:2345 " not in ports and "127.0.0.1:8081 " not in ports

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shlex
+import time
 
 import pytest
 
@@ -125,6 +126,48 @@ def test_the_cap_ends_one_daemon_and_the_next_request_is_served(host, run_as, ch
     assert check("alice", "/home/alice/service/stock/*.go") == ""
     peaks = [int(line) for line in host.file("/run/gopls-peaks").content_string.split()]
     assert CAP * 0.9 < max(peaks) <= CAP
+
+
+def test_a_session_that_exceeds_its_limit_is_stopped_alone(host, run_as, try_as, check):
+    for user in ("alice", "bob"):
+        check(user, f"/home/{user}/service/stock/*.go")
+    before = main_pid(host, "alice"), main_pid(host, "bob")
+    completed = try_as("alice", "echo allocating; python3 -c 'len(b\"x\" * (1600 << 20))'")
+    # ssh's status for a command that a signal has ended, or the shell's.
+    assert (completed.stdout, completed.rc in (255, 137)) == ("allocating\n", True), completed
+    assert "MemoryError" not in completed.stderr
+    assert (main_pid(host, "alice"), main_pid(host, "bob")) == before
+    for user in ("alice", "bob"):
+        assert run_as(user, "python3 -c 'print(len(b\"x\" * (100 << 20)))'") == str(100 << 20)
+
+
+def test_a_stop_ends_a_daemon_by_the_first_signal(host, check):
+    check("bob", "/home/bob/service/stock/*.go")
+    host.check_output("systemctl stop gopls@bob")
+    ended = host.check_output("systemctl show gopls@bob -p Result -p ExecMainStatus").splitlines()
+    assert ended == ["Result=success", "ExecMainStatus=15"]
+
+
+def test_a_daemon_that_fails_again_starts_later_until_a_good_run(host, check):
+    crashes = "/var/log/gopls/crashes/bob"
+    check("bob", "/home/bob/service/stock/*.go")
+    host.check_output(f"rm -rf {crashes} && mkdir {crashes} && touch {crashes}/first.log")
+    begin = time.monotonic()
+    host.check_output("systemctl kill --signal=ABRT --kill-who=main gopls@bob")
+    check("bob", "/home/bob/service/stock/*.go")
+    # RestartSec=2, and as long again.
+    assert time.monotonic() - begin >= 4
+    host.check_output(f"cd {crashes} && touch 3.log 4.log 5.log 6.log")
+    host.check_output("systemctl stop gopls@bob && systemctl start --no-block gopls-proxy@bob")
+    host.check_output("timeout 30 sh -c 'until pgrep -u bob -fx \"sleep 58\"; do sleep 0.2; done'")
+    # A stop does not wait for the delay.
+    host.check_output("systemctl stop gopls@bob")
+    assert host.check_output("systemctl show gopls@bob -p Result") == "Result=success"
+    host.check_output(f"touch -d '11 minutes ago' {crashes}/*")
+    begin = time.monotonic()
+    check("bob", "/home/bob/service/stock/*.go")
+    assert time.monotonic() - begin < 50
+    host.check_output(f"rm -rf {crashes}")
 
 
 def test_the_log_of_a_terminated_daemon_is_kept(host, check):
