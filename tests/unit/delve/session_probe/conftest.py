@@ -24,9 +24,7 @@ import sys
 from ansible.module_utils import basic
 basic._ANSIBLE_ARGS = sys.argv[1].encode()
 basic._ANSIBLE_PROFILE = "legacy"
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe import adapter
 from ansible_collections.gopherops.devserver.plugins.modules.dlv_probe import main
-adapter._EXIT_TIMEOUT = float(sys.argv[2])
 main()
 """
 
@@ -84,11 +82,8 @@ class Workspace:
         path.write_text(text)
         return path
 
-    def probe(self, *, exit_timeout: float = 10, **options):
-        """Run the module and return its result; the default program is the service, which exits by itself.
-
-        ``exit_timeout`` is the time limit in seconds for dlv to exit after its client.
-        """
+    def probe(self, **options):
+        """Run the module and return its result; the default program is the service, which exits by itself."""
         arguments = {
             "dlv": self.dlv,
             "goroot": self.goroot,
@@ -101,7 +96,7 @@ class Workspace:
             "timeout": 60,
             **options,
         }
-        argv = [sys.executable, "-c", RUN, json.dumps({"ANSIBLE_MODULE_ARGS": arguments}), str(exit_timeout)]
+        argv = [sys.executable, "-c", RUN, json.dumps({"ANSIBLE_MODULE_ARGS": arguments})]
         env = dict(os.environ, PYTHONPATH=str(COLLECTIONS))
         completed = subprocess.run(argv, env=env, check=False, capture_output=True, text=True)
         assert completed.stdout, completed.stderr

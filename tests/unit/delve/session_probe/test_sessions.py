@@ -330,10 +330,10 @@ def test_a_faulty_adapter_is_stopped_and_leaves_nothing(workspace, behaviour):
     fake.write_text(f"#!{sys.executable}\nimport socket, sys, time\n{listen}{FAULTY_ADAPTERS[behaviour]}\n")
     fake.chmod(0o755)
     begin = time.monotonic()
-    result = workspace.probe(dlv=str(fake), timeout=2, exit_timeout=1)
+    result = workspace.probe(dlv=str(fake), timeout=2)
     assert result["failed"]
     assert "Traceback" not in result["msg"]
-    assert time.monotonic() - begin < 55
+    assert time.monotonic() - begin < 10
     assert processes_of(workspace.scratch) == []
     assert list(workspace.scratch.iterdir()) == []
 
