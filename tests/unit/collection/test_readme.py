@@ -29,7 +29,7 @@ SPECS = [yaml.safe_load(path.read_text())["argument_specs"] for path in ROOT.glo
 VARIABLES = {name for spec in SPECS for entry in spec.values() for name in entry.get("options", {})}
 # Variables of playbooks, and registered results.
 RESULTS = {f"{name}_result" for name in ("debugger", "drift", "environment", "language_server", "tools")}
-OTHER_VARIABLES = {"bundle_builder", "bundle_made", "devserver_plan", *RESULTS}
+OTHER_VARIABLES = {"bundle_builder", "bundle_made", "debugger_tls_result", "devserver_plan", *RESULTS}
 PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
 # Strings in the code that have a variable's form: an attribute of Python's ssl.SSLCertVerificationError.
 OTHER_STRINGS = {"verify_code"}

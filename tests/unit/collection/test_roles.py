@@ -65,6 +65,7 @@ def defined_in(tasks: t.Any) -> set[str]:
         return set()
     own = {tasks["register"]} if isinstance(tasks.get("register"), str) else set()
     own |= set(tasks.get("vars") or {}) | set(tasks.get("ansible.builtin.set_fact") or {})
+    own |= {"ansible_failed_result"} if "rescue" in tasks else set()
     loop = (tasks.get("loop_control") or {}).get("loop_var", "item")
     return own.union({loop} if "loop" in tasks else set(), *map(defined_in, tasks.values()))
 

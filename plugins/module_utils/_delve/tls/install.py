@@ -119,7 +119,9 @@ def _check_host(paths: HostPaths, changes: Changes, check: bool) -> None:
         raise DevserverError(
             f"{paths.stunnel} is missing",
             expected="the distribution's stunnel",
-            remedy="install the package stunnel4 or stunnel, or set debugger_tls_package to its name",
+            remedy="install the package stunnel4 or stunnel, set debugger_tls_package to its name, or remove tls from"
+            " debugger_services",
+            missing_program=paths.stunnel,
         )
     changes.add(paths.stunnel, "", "the distribution's package\n")
 

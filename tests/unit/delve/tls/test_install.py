@@ -197,8 +197,9 @@ def test_a_missing_stunnel_is_a_change_in_check_mode_and_an_error_otherwise(path
     assert "/nowhere/stunnel" in [
         entry["after_header"] for entry in apply(without_stunnel, "api", check=True).result()["diff"]
     ]
-    with pytest.raises(DevserverError, match="/nowhere/stunnel is missing"):
+    with pytest.raises(DevserverError, match="/nowhere/stunnel is missing") as caught:
         apply(without_stunnel, "api")
+    assert caught.value.details["missing_program"] == "/nowhere/stunnel"
     assert files_below(tmp_path) == []
 
 
