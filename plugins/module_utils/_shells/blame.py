@@ -26,6 +26,7 @@ from .scripts import (
     quoted,
     source_files,
 )
+from .shell_query import visible
 from .startup import Startup
 
 _MARK = "\x01"
@@ -44,7 +45,8 @@ _PLACE = re.compile(r"(?:^|\s)((?:/|~/)[^:\n\0]*?)(?:: line |:| \(line | line )(
 _FILE = re.compile(r"(?:^|\s)((?:/|~/)[^:\n\0]*): Permission denied")
 # Of a file as a whole.
 _WHOLE = re.compile(
-    r"(?:^|\s|')((?:/|~/)[^:\n\0']*?)(?:: [Ii]s a directory|'? is not a (?:file|directory|regular file))\b"
+    r"(?:^|\s|')((?:/|~/)[^:\n\0']*?)"
+    r"(?:: (?:[Ii]s a directory|Too many levels of symbolic links)|'? is not a (?:file|directory|regular file))\b"
 )
 # Characters: the search takes the square of that.
 _LONGEST_MESSAGE = 4096
@@ -139,7 +141,7 @@ def _printing_line(part: Startup, output: str, timeout: float) -> Source | None:
     if fixed:
         return fixed
     for step in steps:
-        if output in (line.rstrip("\r") for line in step.printed.splitlines()):
+        if output in map(visible, step.printed.splitlines()):
             return step.source
     # The trace may be by another shell than the user's, with other error messages.
     places = (_place_in(line, part) for step in steps for line in step.printed.splitlines())

@@ -21,6 +21,7 @@ _WORD = re.compile(r"[\w-]+")
 # In the text of a line: what the trace shows with its value.
 _EXPANDED = re.compile(r"\$\w+(?:\[[^]]*\])?|\$?\([^()]*\)|~(?=/)")
 _END_OF_COMMAND = re.compile(r"[;|&]")
+_PRINTS = re.compile(r"(?<![\w-])(?:echo|printf|set_color)(?![\w-])")
 
 
 class FishLines:
@@ -37,7 +38,8 @@ class FishLines:
 
     def printing(self, output: str) -> list[Source]:
         """Return the lines whose text is a part of a command that prints ``output``."""
-        return [source for source, text in self._texts if output in text]
+        lines = [(source, text) for source, text in self._texts if output in text]
+        return [source for source, text in lines if _PRINTS.search(text)] or [source for source, _text in lines]
 
     def with_command(self, command: str) -> list[Source]:
         """Return the lines with a command in any quoting; a definition of a function is not a call."""

@@ -146,7 +146,7 @@ __go_blame() {
     [[ ${__go_calls[__go_frame]} != source ]] || __go_read+=/${__go_files[__go_frame]}//
   done
   for __go_frame in "${!__go_calls[@]}"; do
-    [[ ${__go_files[__go_frame]} != /dev/fd/* && $__go_read == *"//${__go_files[__go_frame]}//"* ]] || continue
+    [[ ${__go_files[__go_frame]} != @(/dev/*|/proc/*) && $__go_read == *"//${__go_files[__go_frame]}//"* ]] || continue
     if ((__go_frame > 0)); then
       __go_by=$__go_file:$__go_line __go_line=${__go_lines[__go_frame]}
       __go_file=${__go_whole[${__go_files[__go_frame]}]-${__go_files[__go_frame]}}
@@ -168,7 +168,7 @@ __go_changed() {
 } 2>/dev/null
 __go_place() {
   local -i __go_frame=2
-  while [[ ${BASH_SOURCE[__go_frame]-} == @(/dev/fd/*|/proc/*|environment|main) ]]; do __go_frame+=1; done
+  while [[ ${BASH_SOURCE[__go_frame]-} == @(/dev/*|/proc/*|environment|main) ]]; do __go_frame+=1; done
   __go_file=${BASH_SOURCE[__go_frame]-} __go_line=${BASH_LINENO[__go_frame - 1]-0}
   [[ $__go_file == /* || -z $__go_file ]] || __go_file=${__go_whole[$__go_file]:=$PWD/$__go_file}
 }

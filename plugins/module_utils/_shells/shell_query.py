@@ -38,6 +38,8 @@ RESOURCES = {
 }
 _NAMES = {resource.title: name for name, resource in RESOURCES.items()}
 _LIMIT = re.compile(rf"^Max ({'|'.join(_NAMES)}) +(\d{{1,18}}|unlimited) +(\d{{1,18}}|unlimited)", re.MULTILINE)
+# Control sequences of terminals, such as a colour, and other invisible characters.
+_CONTROL = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[ -/]*[0-~])|[\x00-\x08\x0e-\x1f\x7f]")
 _SCHEDULED = re.compile(r"(\d{1,18}) (\d{1,18}) \d+")
 
 
@@ -86,6 +88,11 @@ def _low_limits(state: str) -> dict[str, int]:
     limits = ((_NAMES[title], soft, hard) for title, soft, hard in _LIMIT.findall(state))
     values = ((name, hard if name == "nofile" else soft) for name, soft, hard in limits)
     return {name: int(value) for name, value in values if value.isdigit() and int(value) < RESOURCES[name].enough}
+
+
+def visible(line: str) -> str:
+    """Return a line of output without control sequences."""
+    return _CONTROL.sub("", line)
 
 
 def seconds_since(moment: float) -> float:

@@ -282,6 +282,15 @@ def test_a_startup_that_waits_in_another_shell_replaces_its_own(fake_host: t.Any
     assert ("must not exit the shell" in finding.remedy.text) == replaces
 
 
+def test_a_file_that_no_shell_can_read_is_replaced(fake_host: t.Any) -> None:
+    at = Source("file", "/h/.bashrc")
+    waiting = dataclasses.replace(fake_host(), environment=None, failure="timed out", stopping=at)
+    printing = fake_host(unexpected_output="bash: /h/.bashrc: is a directory", printing=at)
+    for observation in (waiting, printing):
+        (finding,) = fake_host.findings(observation)
+        assert (finding.source, finding.remedy.text) == (at, "replace /h/.bashrc by a regular file")
+
+
 @pytest.mark.parametrize(
     ("text", "action"),
     [("exec >/dev/null", "redirect"), ("exec &>log", "redirect"), ("exec zsh", "exit the")],
@@ -331,6 +340,16 @@ def test_a_conflict_names_a_written_line_rather_than_a_default(fake_host: t.Any)
     ]
     (finding,) = fake_host.evaluate(fake_host("goenv"), *written)[1]
     assert (finding.rule.id, finding.source) == ("GD102", Source("file", PROFILE, 3))
+    assert finding.remedy.text.startswith("declare GOPROXY")
+
+
+def test_a_line_that_differs_from_a_default_is_deleted(fake_host: t.Any) -> None:
+    """A declared default has no effect against it."""
+    written = {"GODEBUG": "netdns=go"}
+    one = fake_host(environment=written, go_values=written, set_by=set_by("GODEBUG", "netdns=go"))
+    (finding,) = fake_host.findings(one, fake_host("bash"), fake_host("goenv"))
+    assert finding.remedy.text.startswith(f"delete {PROFILE}:3, or declare GODEBUG")
+    assert finding.remedy.variables == {}
 
 
 PROGRAM_FLAGS = ["-toolexec=/tmp/x", "-v --toolexec=/tmp/x", "'-exec=/tmp/x -v'", "-tags=a -vettool=/tmp/x"]

@@ -63,6 +63,8 @@ def traced(tmp_path, text, options=(), prompt=False, declared=(), **env):
         ("\nexport GOFLAGS='a\nb'\n: \"\n\"\n", ("GOFLAGS", "a\nb", 2)),
         ("\nx=GOBIN; export $x=/x\n", ("GOBIN", "/x", 2)),
         ("\nsource <(echo; echo GOBIN=/s)\n", ("GOBIN", "/s", 2)),
+        ("\n\n. /dev/stdin <<< 'GOBIN=/s'\n", ("GOBIN", "/s", 3)),
+        ("f() { . /dev/stdin; }\nf <<END\nGOBIN=/s\nEND\n", ("GOBIN", "/s", 1)),
         ("\neval \"$(printf 'X=1\\nY=2\\nexport GOBIN=/e\\n')\"\n: 4\n: 5\n", ("GOBIN", "/e", 2)),
         ("for GOBIN in /1 /2; do :; done\n", ("GOBIN", "/2", 1)),
         # What files do to those who look on.

@@ -52,6 +52,7 @@ PRINTING = {
     "an error output": ("A=1\necho hello >&2\n", 2),
     "a command in a function": ("greet() {\n  echo hello\n}\ngreet\n", 2),
     "behind a value of two lines": ("A='1\n2'\necho hello\n", 3),
+    "in colours": ("A=1\nprintf '\\033[31mhello\\033[0m\\n'\n", 2),
     "a here-document": ("cat <<END\nhello\nEND\n", 1),
 }
 
@@ -327,6 +328,7 @@ COMPLAINTS = {
     "/h/.profile: line 15: /h/.bashrc: Permission denied": ("/h/.bashrc", None),
     "/h/.profile: line 15: /opt/tool: Permission denied": ("/h/.profile", 15),
     "bash: /h/.bashrc: is a directory": ("/h/.bashrc", None),
+    "bash: /h/.bashrc: Too many levels of symbolic links": ("/h/.bashrc", None),
     "source: '/h/.config/fish/config.fish' is not a file": ("/h/.config/fish/config.fish", None),
     "/h/x y/settings.json is not a regular file of at most 8 bytes": ("/h/x y/settings.json", None),
     "dash: 2: foo: not found": None,

@@ -51,6 +51,8 @@ def fish(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Write:
 def test_what_is_printed_is_looked_for_in_the_files(fish: Write) -> None:
     shell, file = fish("set -g A 1\necho hello\n")
     assert blame.find_printing_line(shell, "hello", 5) == Source("file", file, 2)
+    fish("set -g A hello\necho hello\n")
+    assert blame.find_printing_line(shell, "hello", 5) == Source("file", file, 2)
     fish("set -g A 1\necho hello\n", **{"conf.d/more": "echo hello too\n"})
     assert blame.find_printing_line(shell, "hello", 5) is None
     assert blame.find_printing_line(shell, "[h]ello", 5) is None

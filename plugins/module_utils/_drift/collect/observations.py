@@ -366,7 +366,7 @@ def _query_go(
     try:
         return GoResult(query(environment, limits))
     except DevserverError as error:
-        return GoResult({}, str(error), offender=_offender(environment, limits, works))
+        return GoResult({}, error.problem, offender=_offender(environment, limits, works))
 
 
 def _offender(

@@ -257,6 +257,8 @@ def _restore(snapshot: Snapshot, observation: Observation) -> tuple[Source | Non
         return at, f"delete or raise the limit at {at}: the shell cannot start programs"
     if observation.failure == "timed out" and _REPLACES.search(snapshot.line(at, user)):
         return at, f"correct {at}: {_NO_EXIT}"
+    if observation.failure == "timed out" and at.line is None:
+        return at, _replace_file(at)
     if observation.failure == "timed out":
         return at, f"remove the command at {at} that waits for input or the network, or limit it with 'timeout'"
     if observation.failure == "ended early" and not _FAILS.search(observation.problem):
@@ -285,12 +287,19 @@ def _printing(snapshot: Snapshot, row: Row) -> tuple[Source | None, str]:
         return None, _SILENCE
     if "Permission denied" in output and at.line is None:
         return at, f"make {at} readable for {account.name}: 'chown' it, or 'chmod u+r'"
+    if at.line is None:
+        return at, _replace_file(at)
     foreign = _windows_line(at, snapshot.lines(at, account.name))
     if foreign:
         return foreign, convert_line_endings(foreign.file or "")
     if parse_place(output, account.home) == at or not _PRINTS.search(snapshot.line(at, account.name)):
         return at, f"correct {at}, or the program that it starts"
     return at, f"delete the command at {at}, or put it behind '[ -t 1 ] &&'"
+
+
+def _replace_file(at: Source) -> str:
+    """Return the action for a startup file that is a directory, a pipe, or a link that leads nowhere."""
+    return f"replace {at} by a regular file"
 
 
 def _windows_line(at: Source, lines: t.Sequence[str]) -> Source | None:

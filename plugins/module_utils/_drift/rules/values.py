@@ -49,7 +49,7 @@ CONTEXTS_DISAGREE = Rule(
 A variable that is not declared may have any value, but it must be the same in all contexts of a user: a build that
 succeeds in the terminal and fails in the editor usually has this cause. The source is that of the rarest value, apart
 from Go's own defaults.""",
-    fix="Declare the variable, so that every context gets one value, or delete the line that only some contexts read.",
+    fix="Delete the line that only some contexts read, or declare the variable, so that every context gets one value.",
     example="login has https://goproxy.example.com from /home/alice/.profile:8; ssh has off from /etc/environment:3",
 )
 PATH_ORDER = Rule(
@@ -229,7 +229,7 @@ def _conflicts(snapshot: Snapshot, reported: t.Container[tuple[str, str]]) -> t.
         rarest = min(group, key=lambda cell: (is_default(cell.source), counts[cell.actual]))
         commonest = max(group, key=lambda cell: counts[cell.actual])
         flagged = [cell for cell in group if describe_program_flag(variable, cell.actual or "")]
-        remedy = _delete_flags(flagged) if flagged else _settle(snapshot, rarest, commonest.actual or "")
+        remedy = _delete_flags(flagged) if flagged else _settle(snapshot, rarest, commonest)
         source = (flagged or [rarest])[0].source
         yield Finding(CONTEXTS_DISAGREE, values, remedy, user=user, variable=variable, source=source)
 
@@ -239,11 +239,15 @@ def _delete_flags(flagged: t.Sequence[Cell]) -> Remedy:
     return Remedy(f"delete it at {places}: {describe_program_flag(flagged[0].variable, flagged[0].actual or '')}")
 
 
-def _settle(snapshot: Snapshot, rarest: Cell, commonest: str) -> Remedy:
+def _settle(snapshot: Snapshot, rarest: Cell, commonest: Cell) -> Remedy:
     """Return the remedy that gives every context one value."""
-    declare = f"declare {rarest.variable}, so that every context gets one value"
-    text = snapshot.fix(rarest) if rarest.source == SET_ENVIRONMENT else declare
-    return propose_value(text, rarest.variable, commonest, rarest.user)
+    text = f"declare {rarest.variable}, so that every context gets one value"
+    if rarest.source == SET_ENVIRONMENT:
+        text = snapshot.fix(rarest)
+    elif (not commonest.actual or is_default(commonest.source)) and rarest.source and rarest.source.line:
+        # A declared default does not win against that line.
+        return Remedy(f"delete {rarest.source}, or {text}")
+    return propose_value(text, rarest.variable, commonest.actual or "", rarest.user)
 
 
 def _relative_path(row: Row, host_path: Assignment | None) -> t.Iterator[Finding]:

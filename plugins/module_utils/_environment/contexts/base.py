@@ -13,14 +13,12 @@ from ..._core.provenance import PROCESS, Assignment
 from ..._host.accounts import Account
 from ..._host.command import Completed
 from ..._host.managed_files import ManagedFile
-from ..._shells.shell_query import ShellQuery, seconds_since
+from ..._shells.shell_query import ShellQuery, seconds_since, visible
 from ..._shells.startup import Startup, without_private
 from ..declaration import Declaration, UserEnvironment
 
 # By this a terminal changes to its second screen.
 _WHOLE_SCREEN = "\x1b[?1049h"
-# Control sequences of terminals, such as a colour, and other invisible characters.
-_CONTROL = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[ -/]*[0-~])|[\x00-\x08\x0e-\x1f\x7f]")
 # Messages of bash and dash that are interactive without a terminal of their own.
 _NO_TERMINAL = re.compile(
     "cannot set terminal process group|no job control in this shell|can't access tty; job control turned off"
@@ -203,5 +201,5 @@ def _last_line(output: str) -> str:
 
 
 def _lines(output: str) -> list[str]:
-    lines = (_CONTROL.sub("", line) for line in output.splitlines())
+    lines = map(visible, output.splitlines())
     return [line for line in lines if line.strip() and not _NO_TERMINAL.search(line)]
