@@ -189,7 +189,7 @@ __go_look() {
   fi
   case $BASH_COMMAND in
     [A-Z]*=* | export\ *=* | declare\ *=* | typeset\ *=* | readonly\ *=*)
-      __go_values=
+      [[ $BASH_COMMAND != *GO* && $BASH_COMMAND != [a-z]*[\$\`]* ]] || __go_values=
       __go_blame
       __go_fixed "${BASH_COMMAND%%=*}" || __go_note '' "$BASH_COMMAND" "$__go_depth" ;;
     ulimit\ * | builtin\ ulimit\ *) __go_blame; __go_note '' "$BASH_COMMAND" "$__go_depth" ;;
@@ -274,7 +274,7 @@ __go_look() {
   ((${funcstack[(Ie)${funcfiletrace[__go_frame]%:*}]})) ||
     __go_stack=($funcstack) __go_callers=(${funcfiletrace[__go_frame + 1,-1]})
   if [[ $ZSH_DEBUG_CMD == ([A-Z]*|export *|typeset *|declare *|readonly *)=* ]]; then
-    __go_values=
+    [[ $ZSH_DEBUG_CMD != (*GO*|[a-z]*[\$\`]*) ]] || __go_values=
     __go_blame
     local __go_name=${${ZSH_DEBUG_CMD%%(+|)=*}##* }
     [[ $__go_name == *[^A-Za-z0-9_]* || ${(Pt)__go_name} == *readonly* ]] ||

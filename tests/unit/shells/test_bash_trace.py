@@ -62,6 +62,7 @@ def traced(tmp_path, text, options=(), prompt=False, declared=(), **env):
         ("\nGOFLAGS='a\nb'\n", ("GOFLAGS", "a\nb", 2)),
         ("\nexport GOFLAGS='a\nb'\n: \"\n\"\n", ("GOFLAGS", "a\nb", 2)),
         ("\nx=GOBIN; export $x=/x\n", ("GOBIN", "/x", 2)),
+        ("A=1\nx=GOX; export $x=/x\n: 3\n: 4\n", ("GOX", "/x", 2)),
         ("\nsource <(echo; echo GOBIN=/s)\n", ("GOBIN", "/s", 2)),
         ("\n\n. /dev/stdin <<< 'GOBIN=/s'\n", ("GOBIN", "/s", 3)),
         ("f() { . /dev/stdin; }\nf <<END\nGOBIN=/s\nEND\n", ("GOBIN", "/s", 1)),

@@ -29,6 +29,7 @@ def traced(tmp_path, text, prompt=False, declared=()):
         ("\nGOPATH=/a; export GOPATH\n", ("GOPATH", "/a", 2)),
         ("export GOPATH='/a b é'\n", ("GOPATH", "/a b é", 1)),
         ("typeset -x GOPATH=/a\n", ("GOPATH", "/a", 1)),
+        ("A=1\nx=GOX; export $x=/x\n: 3\n: 4\n", ("GOX", "/x", 2)),
         ("f() {\n  GOPATH=/f\n}\nf\n", ("GOPATH", "/f", 2)),
         ("emulate sh -c 'GOPATH=/e'\nX=$(echo x)\nGOBIN=/b\n", ("GOBIN", "/b", 3)),
         ("A=1\nexport HOME=/srv/h\n", ("HOME", "/srv/h", 2)),
