@@ -104,6 +104,8 @@ _HEADER = (
 )
 _PRIVATE_KEY = r"[A-Z ]*PRIVATE KEY(?: BLOCK)?-----"
 _UNUSUAL = re.compile(r"[^\n\t -~]")
+# A trust store has hundreds, which are public.
+_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\r\n]*-----END CERTIFICATE-----")
 # Each is replaced but for its group ``kept``, if it has one.
 _FORMS = (
     re.compile(rf"-----BEGIN {_PRIVATE_KEY}.*?(?:-----END {_PRIVATE_KEY}|\Z)", re.DOTALL),
@@ -302,7 +304,7 @@ def secret_values(variables: t.Mapping[str, t.Any]) -> set[str]:
 def secrets_in(value: t.Any) -> set[str]:
     """Return the secrets in text or in a structure with texts and variables, as ``without_values`` takes them."""
     if isinstance(value, str):
-        return set(_mask(value)[1])
+        return set(_mask(_CERTIFICATE.sub("", value))[1])
     if isinstance(value, dict):
         return secrets_in(list(value)) | secret_values(value)
     if isinstance(value, (list, tuple)):

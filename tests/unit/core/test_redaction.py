@@ -278,6 +278,16 @@ def test_a_text_without_secrets_is_unchanged(text):
     assert secrets_in(text) == set()
 
 
+def test_secrets_around_the_certificates_of_a_trust_store_are_found_without_a_search_in_these():
+    certificate = f"-----BEGIN CERTIFICATE-----\n{'MIIFVzCC' * 1500}\n-----END CERTIFICATE-----\n"
+    store = f"TOKEN={SECRET}\n{certificate * 50}password: {SECRET}\n"
+    begin = time.process_time()
+    assert secrets_in({"pem": store}) == {SECRET}
+    middle = time.process_time()
+    redacted(store)
+    assert (middle - begin) * 5 < time.process_time() - middle
+
+
 HOSTILE = r"""
 ://|a:|a:@|a=|a="|'a=|token=|token="|token='|token:|--token |-a |eyJ|-eyJ|a-|login |login a |password |curl -u |-u a:
 {"token":"|\"token\":\"|bearer |cookie:|docker login |docker login -|set -x |://a:|@tcp(|a:b@tcp|ghp_|&token=|&
