@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import re
 import typing as t
 
 from ansible.errors import AnsibleError
@@ -26,15 +25,13 @@ from ..module_utils._core.redaction import presentable, without_secrets
 from ..module_utils._plan.host_plan import MODULES, RolePlan, join_messages, plan_role, secrets_of
 from ..plugin_utils.actions import DevserverAction, Result
 from ..plugin_utils.declared_bundle import open_declared_bundle
-from ..plugin_utils.evaluation import evaluate, evaluate_options, evaluate_variables
+from ..plugin_utils.evaluation import ONE_VARIABLE, evaluate, evaluate_options, evaluate_variables, resolve_aliases
 from ..plugin_utils.role_variables import find_misspelt, find_problems
 
 _COLLECTION = "gopherops.devserver."
 _VALIDATION = "ansible.builtin.validate_argument_spec"
 _BUNDLE = "go_bundle_unpack"
 _INCLUDE_ROLE = ("include_role", "ansible.builtin.include_role")
-# An option that is exactly one variable.
-_ONE_VARIABLE = re.compile(r"\s*\{\{\s*(\w+)\s*\}\}\s*\Z")
 _CONTROLLER = ("localhost", "127.0.0.1", "::1")
 
 
@@ -109,7 +106,7 @@ class ActionModule(DevserverAction):
         manager = self._task.get_variable_manager()
         host = manager._inventory.get_host(self._vars["inventory_hostname"])
         variables: Result = manager.get_vars(play=self._play, host=host, task=task)
-        return variables
+        return resolve_aliases(variables, variables)
 
     def _is_selected(self, task: t.Any, variables: Result) -> bool:
         """Return whether the tags of the run select a task."""
@@ -125,7 +122,7 @@ class ActionModule(DevserverAction):
             )
         options = _with_defaults(task, templar)
         args = evaluate_options(task.get_name(), options, templar)
-        matches = {name: _ONE_VARIABLE.match(str(value)) for name, value in options.items()}
+        matches = {name: ONE_VARIABLE.match(str(value)) for name, value in options.items()}
         collected.variables.update({(module, name): match.group(1) for name, match in matches.items() if match})
         if module == _BUNDLE and args.get("file") and args.get("state") != "absent":
             with open_declared_bundle(args) as (bundle, _signer):

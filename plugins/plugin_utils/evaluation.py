@@ -13,6 +13,48 @@ from ansible.template import Templar
 from ..module_utils._core.errors import DevserverError
 from .actions import Result
 
+try:
+    from ansible.template import is_trusted_as_template
+except ImportError:
+    # ansible-core before 2.19.
+    from ansible.utils.unsafe_proxy import AnsibleUnsafe
+
+    def is_trusted_as_template(value: t.Any) -> bool:
+        return not isinstance(value, AnsibleUnsafe)
+
+
+# A template that is exactly one variable.
+ONE_VARIABLE = re.compile(r"\{\{\s*(\w+)\s*\}\}\Z")
+
+
+def resolve_aliases(values: t.Mapping[str, t.Any], variables: t.Mapping[str, t.Any]) -> Result:
+    """Return ``values`` with the values of variables for templates that are exactly one variable.
+
+    Ansible would compile each of these templates each time, for each host; most options of the roles' tasks are such.
+    Values that it renders or converts are left to it.
+    """
+    return {name: _resolve(value, variables) for name, value in values.items()}
+
+
+def _resolve(value: t.Any, variables: t.Mapping[str, t.Any]) -> t.Any:
+    target, passed = value, set[str]()
+    while isinstance(target, str) and (match := ONE_VARIABLE.match(target)) and is_trusted_as_template(target):
+        name = match.group(1)
+        if name in passed or name not in variables:
+            return value
+        passed.add(name)
+        target = variables[name]
+    return target if passed and _is_final(target) else value
+
+
+def _is_final(value: t.Any) -> bool:
+    """Return whether the value is the result of its own evaluation. Ansible before 2.19 reads texts as literals."""
+    if isinstance(value, str):
+        return "{" not in value and value[:1] != "[" and value not in ("True", "False")
+    if isinstance(value, dict):
+        return all(map(_is_final, [*value, *value.values()]))
+    return all(map(_is_final, value)) if isinstance(value, list) else isinstance(value, (bool, int, float))
+
 
 def evaluate(value: Result, templar: Templar) -> t.Any:
     """Return the value as the task would get it: ansible-core 2.16 removes what is omitted only when a task runs."""
@@ -29,7 +71,7 @@ def _without(value: t.Any, omitted: t.Any) -> t.Any:
 def evaluate_options(task: str, options: Result, templar: Templar) -> Result:
     """Return the options of a task; raise DevserverError that names an option that cannot be evaluated."""
     values: Result = {}
-    for name, value in options.items():
+    for name, value in resolve_aliases(options, templar.available_variables).items():
         try:
             values.update(evaluate({name: value}, templar))
         except AnsibleError as error:
