@@ -70,10 +70,13 @@ def _suspect() -> str:
 
 def _converge(params: t.Mapping[str, t.Any], guard: AccessGuard, *, check: bool) -> Outcome:
     declaration = declaration_from(params)
-    # The plan of a new host has no Go yet; the run has one.
-    validate_with_go(declaration, required=not check)
+    if not check:
+        validate_with_go(declaration, required=True)
     records = [settings_record(declaration)] if declaration.users else []
     applied = apply(declaration, check=check, records=records, changing=guard.changing)
+    # What is on the host already was validated before it was written. The plan of a new host has no Go yet.
+    if check and applied.changes:
+        validate_with_go(declaration, required=False)
     if check and is_unconfirmed():
         applied.changes.add(RECORD, "files of an earlier run that no new connection has confirmed\n", "")
     warnings = [

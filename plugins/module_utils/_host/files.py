@@ -8,7 +8,6 @@ import contextlib
 import ctypes
 import errno
 import fcntl
-import glob
 import hashlib
 import io
 import os
@@ -177,9 +176,13 @@ def unfinished_prefix(path: str) -> str:
 def find_unfinished(path: str) -> list[str]:
     """Return the temporary files for ``path`` that killed runs have left."""
     target = os.path.realpath(path)
-    places = (os.path.dirname(target), os.path.join(ETC, STAGING))
-    patterns = (glob.escape(os.path.join(place, unfinished_prefix(target))) + "*" for place in places)
-    return sorted(left for pattern in patterns for left in glob.glob(pattern) if _is_abandoned(left))
+    prefix = unfinished_prefix(target)
+    found = []
+    for place in (os.path.dirname(target), os.path.join(ETC, STAGING)):
+        # glob would compile an expression for each path.
+        with contextlib.suppress(OSError):
+            found += [os.path.join(place, name) for name in os.listdir(place) if name.startswith(prefix)]
+    return sorted(filter(_is_abandoned, found))
 
 
 def unlink(path: str) -> None:

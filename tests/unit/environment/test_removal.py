@@ -170,3 +170,19 @@ def test_a_user_whose_file_cannot_be_edited_fails_and_a_later_run_completes_the_
     settings.write_text(good)
     host.run(state="absent")
     assert host.tree() == before
+
+
+def test_a_plan_starts_go_only_where_something_changes(host: Host, tmp_path_factory: pytest.TempPathFactory) -> None:
+    goroot = tmp_path_factory.mktemp("goroot")
+    calls, go = goroot / "calls", goroot / "bin/go"
+    go.parent.mkdir()
+    go.write_text(f"#!/bin/sh\necho >>{calls}\n")
+    go.chmod(0o755)
+    declared = {"goroot": str(goroot), "users": [{"name": ME, "variables": {"GOFLAGS": "-x"}}]}
+    assert host.run(check=True, **declared)
+    planned = calls.read_text()
+    assert planned
+    host.run(**declared)
+    calls.unlink()
+    assert host.run(check=True, **declared) == []
+    assert not calls.exists()
