@@ -46,7 +46,7 @@ class DebugServicePlan(t.NamedTuple):
     """
 
     edits: list[FileEdit]
-    stale: list[str]
+    removed: list[str]
     verbs: list[tuple[str, list[str]]]
     reload: bool
     skipped: list[SkippedFile]
@@ -57,7 +57,7 @@ class DebugServicePlan(t.NamedTuple):
         changes = Changes()
         for edit in self.edits:
             changes.add(edit.file.path, *_redacted_diff(edit), whole=edit.file.whole)
-        for name in self.stale:
+        for name in self.removed:
             changes.add(unit_name(name), "declared\n", "stopped and removed\n")
         for verb, names in self.verbs:
             for name in names:
@@ -83,8 +83,8 @@ def plan_services(
     """
     installed = _installed_units()
     expected = {service.name for service in services}
-    stale = sorted(name for name in set(installed) - expected if is_removed(name))
-    if (expected or stale) and not manager_runs():
+    removed = sorted(name for name in set(installed) - expected if is_removed(name))
+    if (expected or removed) and not manager_runs():
         raise DevserverError(
             "debug services need systemd, which does not run this host",
             expected="a host or a container with systemd as its first process",
@@ -95,25 +95,25 @@ def plan_services(
     accepted = accept_services(services, skipped)
     # The others stop. Their units and launch files stay as they are until the workspace is corrected.
     rejected = {service.name for service in services} - {service.name for service in accepted}
-    changing = {*expected, *stale} - rejected
+    changing = {*expected, *removed} - rejected
     services, recorded = accepted, {name: text for name, text in installed.items() if name in changing}
     launch_edits = plan_each(managed_launch_files(_launch_file_edits(services, recorded)), skipped)
     pending = _find_pending_cleanups(recorded, skipped)
-    kept = [name for name in installed if name in rejected or (name in stale and name in pending)]
-    stale = [name for name in stale if name not in pending]
+    kept = [name for name in installed if name in rejected or (name in removed and name in pending)]
+    removed = [name for name in removed if name not in pending]
     # The units record the launch files, so that a run after a killed one finishes them.
-    edits = launch_edits + plan_edits(_managed_files(services, programs, installed, pending, stale))
+    edits = launch_edits + plan_edits(_managed_files(services, programs, installed, pending, removed))
     written = {edit.file.path for edit in edits}
     states = systemctl.properties_of([service.unit for service in services], _PROPERTIES)
     unread = any(path.startswith(UNIT_DIR) for path in written) or any(map(systemctl.needs_reload, states.values()))
-    return DebugServicePlan(edits, stale, _verbs(services, programs, states, written, kept), unread, skipped)
+    return DebugServicePlan(edits, removed, _verbs(services, programs, states, written, kept), unread, skipped)
 
 
 def apply_plan(plan: DebugServicePlan) -> DebugServicePlan:
-    """Apply a plan; return it without the files of users that were skipped. Stale services stop first."""
+    """Apply a plan; return it without the files of users that were skipped. Removed services stop first."""
     reload_journal.record_pending(PENDING, (name for _verb, names in plan.verbs for name in names))
-    if plan.stale:
-        systemctl.run_verb("disable", "--now", "--", *map(unit_name, plan.stale))
+    if plan.removed:
+        systemctl.run_verb("disable", "--now", "--", *map(unit_name, plan.removed))
     plan = _write_files(plan)
     if plan.reload:
         systemctl.run_verb("daemon-reload")
@@ -125,7 +125,7 @@ def apply_plan(plan: DebugServicePlan) -> DebugServicePlan:
 
 
 def _write_files(plan: DebugServicePlan) -> DebugServicePlan:
-    """Write the files and remove stale builds; return the plan without the edits that failed.
+    """Write the files and remove the builds of removed services; return the plan without the edits that failed.
 
     A unit that records a launch file which failed stays as it is, so that a later run removes its configuration.
     """
@@ -135,7 +135,7 @@ def _write_files(plan: DebugServicePlan) -> DebugServicePlan:
         return bool({entry.file for entry in skipped} & _lost_launch_files(edit))
 
     written = write_each(plan.edits, skipped, is_needed)
-    for name in plan.stale:
+    for name in plan.removed:
         _remove_build(name, skipped)
     return plan._replace(edits=written, skipped=skipped)
 
@@ -179,7 +179,7 @@ def _managed_files(
     programs: units.Programs,
     installed: t.Mapping[str, str],
     pending: t.Mapping[str, list[units.LaunchFile]],
-    stale: t.Iterable[str],
+    removed: t.Iterable[str],
 ) -> t.Iterator[ManagedFile]:
     for service in services:
         _reject_foreign_unit(service, installed)
@@ -188,7 +188,7 @@ def _managed_files(
         yield _managed_file(_unit_file(service.name), unit)
         # It may contain passwords; systemd reads it as root.
         yield _managed_file(units.environment_file(service.name), units.render_environment(service), mode=0o600)
-    for name in stale:
+    for name in removed:
         yield _managed_file(_unit_file(name), None)
         yield _managed_file(units.environment_file(name), None)
 
@@ -231,13 +231,13 @@ def _launch_file_edits(services: t.Sequence[DebugService], installed: t.Mapping[
         # With the account, its launch.json is gone too.
         with contextlib.suppress(DevserverError):
             edit = edits.setdefault(file.path, LaunchFileEdit(find_account(file.user), {}, []))
-            edit.stale.append(configuration_name(name))
+            edit.removed.append(configuration_name(name))
     for service in services:
         if service.launch:
             edit = edits.setdefault(launch_file(service), LaunchFileEdit(service.account, {}, []))
             edit.expected[configuration_name(service.name)] = launch_configuration(service)
     for edit in edits.values():
-        edit.stale[:] = [name for name in edit.stale if name not in edit.expected]
+        edit.removed[:] = [name for name in edit.removed if name not in edit.expected]
     return edits
 
 
@@ -310,8 +310,8 @@ def _remove_build(name: str, skipped: list[SkippedFile]) -> None:
 
 def remove_builds(plan: DebugServicePlan, changes: Changes, *, check: bool) -> None:
     """Remove the builds without a unit, which killed runs have left, and the directories of debug services."""
-    stale = [os.path.join(units.STATE_DIR, name) for name in plan.stale]
-    others = sorted({*glob.glob(os.path.join(glob.escape(units.STATE_DIR), "*"))} - {*stale})
+    removed = [os.path.join(units.STATE_DIR, name) for name in plan.removed]
+    others = sorted({*glob.glob(os.path.join(glob.escape(units.STATE_DIR), "*"))} - {*removed})
     remove_paths(others, changes, check=check)
     if not check:
         parent = os.path.dirname(units.ENVIRONMENT_DIR)

@@ -24,7 +24,7 @@ class LaunchFileEdit(t.NamedTuple):
 
     owner: Account
     expected: dict[str, dict[str, t.Any]]
-    stale: list[str]
+    removed: list[str]
 
 
 def launch_file(service: DebugService) -> str:
@@ -79,7 +79,7 @@ def _edit_text(edit: LaunchFileEdit, path: str, before: str | None) -> str | Non
     text = before or ""
     if not text.strip():
         text = apply_edits(text, [Put(["version"], _VERSION), Put([_LIST], [])], path=path)
-    for name in edit.stale:
+    for name in edit.removed:
         text = apply_edits(text, _removal_edits(text, name, path), path=path)
     for name, configuration in edit.expected.items():
         text = apply_edits(text, _configuration_edits(text, name, configuration, path), path=path)

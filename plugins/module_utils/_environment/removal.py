@@ -16,7 +16,7 @@ from .._core.errors import DevserverError
 from .._host.accounts import find_account
 from .._host.files import read_text, read_text_or_empty
 from .._host.managed_block import has_block, without_block
-from .._host.managed_files import ManagedFile, named_files, stale_files, whole_file
+from .._host.managed_files import ManagedFile, files_of_removed, named_files, whole_file
 from .._host.records import record_path
 from .contexts import KINDS, OWN_DIRECTORIES, fish, goenv, login, pam, shell, systemd_system, systemd_user, zsh
 from .contexts.vscode_server import ROLE
@@ -49,7 +49,7 @@ def removed_files(declaration: Declaration) -> list[ManagedFile]:
         *map(_without_block, (path for path in others if has_block(read_text_or_empty(path)))),
         *(_without_block(path, keep=False) for path in startup),
         *(whole_file(path, None) for path in shared),
-        *(file for pattern in _patterns() for file in stale_files(pattern, lambda _name: True)),
+        *(file for pattern in _patterns() for file in files_of_removed(pattern, lambda _name: True)),
         whole_file(pam.everyones_configuration(), None),
         *of_users,
         *_unrecorded_files(users),

@@ -15,7 +15,7 @@ import typing as t
 from .._core.errors import DevserverError
 from .._host.accounts import Account, find_known_account
 from .._host.files import read_text_or_empty
-from .._host.managed_files import ManagedFile, named_files, stale_files, whole_file
+from .._host.managed_files import ManagedFile, files_of_removed, named_files, whole_file
 from .._host.user_access import has_home
 from .._shells.scripts import FISH_ENVIRONMENT, SH_ENVIRONMENT, fill
 from .declaration import Declaration, UserEnvironment
@@ -50,7 +50,7 @@ class ScriptLanguage(t.NamedTuple):
             # A user's variables may hold a proxy's password.
             *(whole_file(file, self.user_script(user), mode=0o400, owner=user.account) for file, user in users.items()),
             whole_file(path, fill(self.everyone, marks)),
-            *stale_files(self.user_file("*"), declaration.removes),
+            *files_of_removed(self.user_file("*"), declaration.removes),
         ]
 
     def user_script(self, user: UserEnvironment) -> str:

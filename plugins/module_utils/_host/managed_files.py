@@ -69,7 +69,7 @@ def named_files(pattern: str) -> dict[str, str]:
     return {path[len(before) : len(path) - len(after)]: path for path in sorted(glob.glob(pattern))}
 
 
-def stale_files(pattern: str, is_removed: t.Callable[[str], bool]) -> list[ManagedFile]:
+def files_of_removed(pattern: str, is_removed: t.Callable[[str], bool]) -> list[ManagedFile]:
     """Return the removal of the files that match ``pattern`` and whose name, the ``*`` in it, ``is_removed``.
 
     The name is that of the file's user.

@@ -28,7 +28,7 @@ from .store import InstallRecord, Staged, ToolchainStore, find_fault
 class _ToolchainPlan:
     """How the host differs from what is expected.
 
-    ``changes`` has the removal of the obsolete trees only after ``_note_removals``: those that are in use stay.
+    ``changes`` has the removed trees only after ``_note_removals``: those that are in use stay.
     """
 
     present: dict[str, InstallRecord]
@@ -36,12 +36,12 @@ class _ToolchainPlan:
     altered: dict[str, Differences]
     missing: dict[Release, list[Offer]]
     links: list[symlinks.Link]
-    obsolete: list[InstallRecord]
+    removed: list[InstallRecord]
     changes: Changes
 
 
 class _Applied(t.NamedTuple):
-    """A plan and its result; ``in_use`` are the obsolete versions that stay, with the processes that run them."""
+    """A plan and its result; ``in_use`` are the removed versions that processes, by ID, still run."""
 
     plan: _ToolchainPlan
     installed: dict[str, InstallRecord]
@@ -65,7 +65,7 @@ def install_toolchains(request: ToolchainRequest, platform: Platform, *, check: 
         plan.changes.result(),
         toolchains=toolchains,
         default={"version": expected.default, "path": store.path(expected.default), "link": request.link},
-        removed=[record.version for record in plan.obsolete if record.version not in in_use],
+        removed=[record.version for record in plan.removed if record.version not in in_use],
         in_use=list(in_use),
         moved_aside=[{"path": link.path, "to": link.aside} for link in plan.links if link.aside],
         warnings=[in_use_warning(store.path(version), processes) for version, processes in in_use.items()],
@@ -80,7 +80,7 @@ def in_use_warning(tree: str, processes: t.Sequence[int]) -> str:
 
 def _apply(request: ToolchainRequest, expected: ExpectedToolchains, store: ToolchainStore, check: bool) -> _Applied:
     plan = _plan(request, expected, store)
-    if check or not (plan.changes or plan.obsolete):
+    if check or not (plan.changes or plan.removed):
         return _Applied(plan, {}, _find_in_use(plan, store, find_processes))
     with store.locked():
         # Another run may have done the work while this one waited.
@@ -90,10 +90,10 @@ def _apply(request: ToolchainRequest, expected: ExpectedToolchains, store: Toolc
         installed = _install(request, plan.missing, store)
         for link in plan.links:
             link.make()
-        for record in plan.obsolete:
+        for record in plan.removed:
             _unlink(record.version, request)
         in_use = _find_in_use(plan, store, await_exit)
-        for record in plan.obsolete:
+        for record in plan.removed:
             if record.version not in in_use:
                 store.discard(record.version)
     return _Applied(plan, installed, in_use)
@@ -108,18 +108,18 @@ def _unlink(version: str, request: ToolchainRequest) -> None:
 def _find_in_use(
     plan: _ToolchainPlan, store: ToolchainStore, find: t.Callable[[t.Sequence[str]], t.Mapping[str, list[int]]]
 ) -> dict[str, list[int]]:
-    """Return the obsolete versions that are in use, with the IDs of their processes.
+    """Return the removed versions that are in use, with the IDs of their processes.
 
     Before a removal, call it after the links were removed: otherwise a go could be started from a tree that is being
     removed.
     """
-    trees = {record.version: store.path(record.version) for record in plan.obsolete}
+    trees = {record.version: store.path(record.version) for record in plan.removed}
     processes = find(list(trees.values()))
     return {version: processes[tree] for version, tree in trees.items() if tree in processes}
 
 
 def _note_removals(plan: _ToolchainPlan, store: ToolchainStore, in_use: t.Container[str]) -> None:
-    for record in plan.obsolete:
+    for record in plan.removed:
         if record.version not in in_use:
             plan.changes.add(store.path(record.version), f"go{record.version} {record.platform}\n", "")
 
@@ -141,9 +141,9 @@ def _plan(request: ToolchainRequest, expected: ExpectedToolchains, store: Toolch
     for record in unlisted:
         leftovers += symlinks.find_leftovers(request.version_link(record.version)[0])
     links = [_inspect_link(request, path, target) for path, target in expected.links.items()]
-    obsolete = [record for record in unlisted if request.exclusive or record.version in request.absent]
+    removed = [record for record in unlisted if request.exclusive or record.version in request.absent]
     pending = [link for link in links if link.pending]
-    plan = _ToolchainPlan(present, leftovers, altered, missing, pending, obsolete, Changes())
+    plan = _ToolchainPlan(present, leftovers, altered, missing, pending, removed, Changes())
     _note_changes(plan, request, store)
     return plan
 
@@ -155,7 +155,7 @@ def _note_changes(plan: _ToolchainPlan, request: ToolchainRequest, store: Toolch
         plan.changes.add(store.path(release.version), before, f"go{release.version} {release.platform.archive}\n")
     for link in plan.links:
         link.note(plan.changes)
-    for record in plan.obsolete:
+    for record in plan.removed:
         path, target = request.version_link(record.version)
         if symlinks.is_link_to(path, target):
             plan.changes.add(path, f"link to {target}\n", "")

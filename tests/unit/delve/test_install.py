@@ -321,7 +321,7 @@ def test_a_build_that_cannot_be_removed_causes_only_a_warning(service_host: Host
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
-def test_a_stale_service_of_a_removed_account_is_removed(service_host: Host, workspace: pathlib.Path) -> None:
+def test_a_removed_service_of_a_removed_account_is_removed(service_host: Host, workspace: pathlib.Path) -> None:
     service_host.run(entry(workspace=str(workspace), launch_configuration=True))
     unit = service_host.directory / "units/dlv-api.service"
     unit.write_text(unit.read_text().replace(f"\nUser={entry()['user']}\n", "\nUser=gone\n"))

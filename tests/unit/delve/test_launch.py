@@ -28,9 +28,9 @@ def declared(directory: pathlib.Path, name: str = "api", port: int = 2345) -> De
     return service(name=name, workspace=str(directory), listen=f"127.0.0.1:{port}", launch_configuration=True)
 
 
-def after(text: str | None, *services: DebugService, stale: tuple[str, ...] = ()) -> str | None:
+def after(text: str | None, *services: DebugService, removed: tuple[str, ...] = ()) -> str | None:
     expected = {configuration_name(one.name): launch_configuration(one) for one in services}
-    edit = LaunchFileEdit(service().account, expected, [configuration_name(name) for name in stale])
+    edit = LaunchFileEdit(service().account, expected, [configuration_name(name) for name in removed])
     (file,) = managed_launch_files({launch_file(services[0]) if services else "/tmp/.vscode/launch.json": edit})
     return file.content(text)
 
@@ -56,8 +56,8 @@ def test_other_content_of_the_file_is_kept(tmp_path: pathlib.Path) -> None:
     assert "// mine too" in text and f"{OTHER}, // stays" in text
     assert text.index("mine") < text.index("dlv-api") < text.index("dlv-web")
     assert after(text, declared(tmp_path), declared(tmp_path, "web", 2346)) == text
-    assert "dlv-web" not in (after(text, declared(tmp_path), stale=("web",)) or "")
-    assert after(after(text, stale=("web",)), stale=("api",)) != text
+    assert "dlv-web" not in (after(text, declared(tmp_path), removed=("web",)) or "")
+    assert after(after(text, removed=("web",)), removed=("api",)) != text
 
 
 def test_keys_added_by_the_user_are_kept(tmp_path: pathlib.Path) -> None:
@@ -78,7 +78,7 @@ def test_paths_behind_a_symbolic_link_are_mapped(tmp_path: pathlib.Path) -> None
 
 
 def test_no_file_is_created_without_a_configuration(tmp_path: pathlib.Path) -> None:
-    assert after(None, stale=("api",)) is None
+    assert after(None, removed=("api",)) is None
     missing = declared(tmp_path / "missing")
     edit = LaunchFileEdit(missing.account, {configuration_name("api"): launch_configuration(missing)}, [])
     (file,) = managed_launch_files({launch_file(missing): edit})

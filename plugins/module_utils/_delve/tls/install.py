@@ -88,10 +88,10 @@ def apply_tls_server(
         for name, text in server_units(endpoints, paths.directory, kept=bool(kept)).items()
     }
     expected.update(units)
-    stale = [path for path in _installed_files(paths) if path not in {*expected, *_kept_files(kept, paths)}]
+    removed = [path for path in _installed_files(paths) if path not in {*expected, *_kept_files(kept, paths)}]
     if endpoints:
         _check_host(paths, changes, check)
-    edits = plan_edits(_managed_files(expected, stale, paths))
+    edits = plan_edits(_managed_files(expected, removed, paths))
     for edit in edits:
         add_redacted_change(changes, edit)
     changed_names = [os.path.basename(edit.file.path) for edit in edits]
@@ -101,8 +101,8 @@ def apply_tls_server(
     if not check:
         if paths.managed:
             reload_journal.record_pending(paths.pending, [*changed_names, *owed] if changed_names else [])
-            _stop_units([os.path.basename(path) for path in stale if path.startswith(paths.units)])
-        _write_files(edits, expected, stale, paths)
+            _stop_units([os.path.basename(path) for path in removed if path.startswith(paths.units)])
+        _write_files(edits, expected, removed, paths)
     if paths.managed:
         _start_units(list(map(os.path.basename, units)), [*changed_names, *owed], changes, check)
         if not check:
@@ -167,8 +167,10 @@ def _kept_files(kept: t.Sequence[str], paths: HostPaths) -> list[str]:
     return [*(os.path.join(paths.units, name) for name in relays), *(files if kept else [])]
 
 
-def _managed_files(expected: t.Mapping[str, ServerFile], stale: t.Iterable[str], paths: HostPaths) -> list[ManagedFile]:
-    removals = [ManagedFile(path, lambda _now: None) for path in stale]
+def _managed_files(
+    expected: t.Mapping[str, ServerFile], removed: t.Iterable[str], paths: HostPaths
+) -> list[ManagedFile]:
+    removals = [ManagedFile(path, lambda _now: None) for path in removed]
     return [*(_managed_file(path, file, paths) for path, file in expected.items()), *removals]
 
 
@@ -181,12 +183,12 @@ def _managed_file(path: str, file: ServerFile, paths: HostPaths) -> ManagedFile:
 
 
 def _write_files(
-    edits: t.Sequence[FileEdit], expected: t.Mapping[str, ServerFile], stale: t.Iterable[str], paths: HostPaths
+    edits: t.Sequence[FileEdit], expected: t.Mapping[str, ServerFile], removed: t.Iterable[str], paths: HostPaths
 ) -> None:
     if expected and not user_exists(paths.user):
         _create_user(paths.user)
         # The owner of the key exists now.
-        edits = plan_edits(_managed_files(expected, stale, paths))
+        edits = plan_edits(_managed_files(expected, removed, paths))
     write_all(edits)
 
 

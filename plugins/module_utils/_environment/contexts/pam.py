@@ -20,7 +20,7 @@ from ..._host.assignments import find_assignments
 from ..._host.command import SYSTEM_PATH
 from ..._host.files import numbered_lines, read_text
 from ..._host.managed_block import with_block
-from ..._host.managed_files import ManagedFile, named_files, stale_files, whole_file
+from ..._host.managed_files import ManagedFile, files_of_removed, named_files, whole_file
 from ..._host.remembered import remembered
 from ..._host.user_texts import read_texts
 from ..declaration import Declaration
@@ -77,7 +77,7 @@ def managed_files(declaration: Declaration) -> list[ManagedFile]:
         # The services come before the removal of what they no longer name, so that they never name a missing file.
         whole_file(USERS_SERVICE, service),
         whole_file(SERVICE, _PAM_ENV % everyone + USERS_HOOK),
-        *stale_files(pattern, declaration.removes),
+        *files_of_removed(pattern, declaration.removes),
     ]
 
 

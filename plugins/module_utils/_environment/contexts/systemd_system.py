@@ -9,7 +9,7 @@ import os
 from ..._core.provenance import SET_ENVIRONMENT, Assignment
 from ..._host.accounts import Account
 from ..._host.command import SYSTEM_PATH
-from ..._host.managed_files import ManagedFile, stale_files, whole_file
+from ..._host.managed_files import ManagedFile, files_of_removed, whole_file
 from ..._systemd import environment_files, quoting, systemctl
 from ..declaration import Declaration, UserEnvironment
 from . import systemd
@@ -36,7 +36,7 @@ class SystemdSystemContext(SingleContext):
         contents = {unit_environment_file(user.account.name): _render(user) for user in declaration.users}
         # The manager reads them as root; a user's variables may hold a proxy's password.
         files = [whole_file(path, text, mode=0o600) for path, text in contents.items()]
-        return [*files, *stale_files(unit_environment_file("*"), declaration.removes)]
+        return [*files, *files_of_removed(unit_environment_file("*"), declaration.removes)]
 
     def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
         file = unit_environment_file(account.name)
