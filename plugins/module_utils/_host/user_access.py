@@ -32,9 +32,11 @@ from .threads import assert_single_thread
 T = t.TypeVar("T")
 Item = t.TypeVar("Item")
 
-# Seconds for all that is planned, or written, in the files of one user.
+# Seconds for all accesses to the files of one user.
 LIMIT = 30.0
-# Bytes of memory for the same; the largest file that can be edited within LIMIT takes less.
+# Seconds of each call that do not count.
+_UNCOUNTED = 1.0
+# Bytes of memory for one call; the largest file that can be edited within LIMIT takes less.
 _MEMORY = 512 << 20
 # Seconds that the kernel gets to end a killed process; a disk or network that hangs can keep it for longer.
 _UNTIL_KILLED = 1.0
@@ -48,6 +50,8 @@ _COMMENT_UMASK = re.compile(r"\bumask=0*([0-7]{1,3})\b")
 _STANDARD_UMASK = 0o022
 # The users who exceeded the limit in this run, each with what raises the error.
 _UNRESPONSIVE: dict[Account, t.Callable[[], t.NoReturn]] = {}
+# Seconds that the slow calls for each user have taken: a user can stop each of them shortly before its limit.
+_SPENT: dict[Account, float] = {}
 # The running processes of ``each_as``.
 _CHILDREN: set[int] = set()
 # The first glibc whose access() with effective IDs queries the kernel. An older one looks at the real user.
@@ -59,7 +63,8 @@ def acting_as(account: Account | None) -> t.Iterator[None]:
     """Access files with the rights of ``account``, so that links in a user's directories cannot mislead root.
 
     This changes the whole process: raises RuntimeError beside other threads. Does nothing for None, or if this process
-    is not root's.
+    is not root's. The user cannot signal, trace, limit or schedule this process: the real user and the permitted
+    capabilities stay those of root.
     """
     if account is not None:
         assert_single_thread(f"acting as {account.name}")
@@ -127,8 +132,8 @@ def each_as(
 
     ``items`` are named by their paths. Returns a function for each that returns its result, or raises its
     DevserverError or OSError. Results must be what JSON can hold, because the process is a user's; tuples become lists.
-    After ``seconds``, LIMIT by default, the process is killed; the item that did not end, and all others from then on,
-    raise TimedOut: a user costs this limit once.
+    After ``seconds``, or LIMIT with all earlier calls, the process is killed; the item that did not end, and all others
+    from then on, raise TimedOut: a user costs this limit once.
     """
     if not items:
         return {}
@@ -136,6 +141,8 @@ def each_as(
         return dict.fromkeys(items, _UNRESPONSIVE[account])
     assert_single_thread(f"access to files of {account.name}")
     seconds = seconds or LIMIT
+    start = time.monotonic()
+    deadline = start + min(seconds, LIMIT - _SPENT.get(account, 0))
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
@@ -143,10 +150,11 @@ def each_as(
     _CHILDREN.add(child)
     os.close(writer)
     try:
-        lines, in_time = _read_lines(reader, time.monotonic() + seconds)
+        lines, in_time = _read_lines(reader, deadline)
     finally:
         os.close(reader)
         _kill(child)
+        _SPENT[account] = _SPENT.get(account, 0) + max(0.0, time.monotonic() - start - _UNCOUNTED)
     results = dict(zip(items, map(_result_of, lines)))
     return {**results, **_without_result(account, list(items)[len(results) :], 0 if in_time else seconds)}
 
@@ -178,7 +186,7 @@ def _serve(account: Account | None, function: t.Callable[[Item], t.Any], items: 
 
 def _limit_memory() -> None:
     """Limit the memory of this process, beside what it has from its parent."""
-    with open("/proc/self/statm", encoding="ascii") as file:
+    with open("/proc/self/statm", encoding="utf-8") as file:
         present = int(file.read().split()[5]) * resource.getpagesize()
     _soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
     limit = present + _MEMORY

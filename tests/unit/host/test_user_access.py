@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import pwd
+import resource
 import signal
 import time
 import typing as t
@@ -73,6 +75,59 @@ def test_a_call_without_end_costs_its_user_alone(account: Account, monkeypatch: 
         results["/b"]()
     with pytest.raises(TimedOut, match="stays as it is, because /b of user alice took longer"):
         results["/c"]()
+
+
+def test_calls_that_a_user_delays_cost_the_limit_once(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user can stop each process, and continue it shortly before its limit."""
+    monkeypatch.setattr(user_access, "LIMIT", 1.5)
+    monkeypatch.setattr(user_access, "_UNCOUNTED", 0.0)
+    start = time.monotonic()
+    results = [each_as(account, time.sleep, {f"/{number}": 0.6})[f"/{number}"] for number in range(20)]
+    assert time.monotonic() - start < 5
+    assert results[0]() is None
+    with pytest.raises(TimedOut):
+        results[-1]()
+
+
+ATTACKS: dict[str, t.Callable[[int], object]] = {
+    "niceness": lambda pid: os.setpriority(os.PRIO_PROCESS, pid, 19),
+    "processors": lambda pid: os.sched_setaffinity(pid, {0}),
+    "scheduler": lambda pid: os.sched_setscheduler(pid, os.SCHED_IDLE, os.sched_param(0)),
+    "limits": lambda pid: resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, 3)),
+    "stop": lambda pid: os.kill(pid, signal.SIGSTOP),
+    "environment": lambda pid: pathlib.Path(f"/proc/{pid}/environ").read_bytes(),
+    "descriptors": lambda pid: os.listdir(f"/proc/{pid}/fd"),
+}
+
+
+@ROOT
+def test_a_user_cannot_control_the_process_that_acts_as_the_user(account: Account) -> None:
+    pid = os.getpid()
+    go, started = os.pipe()
+    denied, report = os.pipe()
+    attacker = os.fork()
+    if attacker == 0:
+        try:
+            os.setgroups([])
+            os.setgid(account.gid)
+            os.setuid(account.uid)
+            os.read(go, 1)
+            for name, attack in ATTACKS.items():
+                with contextlib.suppress(PermissionError):
+                    attack(pid)
+                    continue
+                os.write(report, f"{name} ".encode())
+        finally:
+            os._exit(0)
+    os.close(report)
+    try:
+        with acting_as(account):
+            os.write(started, b"1")
+            with open(denied, "rb") as file:
+                assert file.read().decode().split() == list(ATTACKS)
+    finally:
+        os.kill(attacker, signal.SIGKILL)
+        os.waitpid(attacker, 0)
 
 
 def test_memory_without_end_costs_its_user_alone(account: Account) -> None:
