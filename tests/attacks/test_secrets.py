@@ -288,5 +288,5 @@ def test_the_copy_of_sshd_config_is_for_root_only(tmp_path: pathlib.Path, monkey
     ssh._lay_out(str(directory), {}, 10)
     modes = {path.name: path.stat().st_mode & 0o777 for path in directory.iterdir()}
     assert (directory / "sshd_config").read_text().endswith("Match Group secret\n")
-    # sshd reads the public keys with the user's rights.
-    assert {name for name, mode in modes.items() if mode != 0o600} == {"host.pub", "user.pub"}
+    # sshd reads the authorized key with the user's rights.
+    assert {name for name, mode in modes.items() if mode != 0o600} == {"authorized_keys"}

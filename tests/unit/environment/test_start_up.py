@@ -359,12 +359,12 @@ def test_a_client_of_ssh_sends_its_language(tmp_path):
 def test_the_directories_of_a_fish_leave_the_hosts_own_setenv_in_force(tmp_path, monkeypatch):
     (tmp_path / "sshd_config").write_text("SetEnv GOA=1\n")
     monkeypatch.setattr(ssh.sshd_config, "CONFIGURATION", str(tmp_path / "sshd_config"))
-    monkeypatch.setattr(ssh, "_throw_away_keys", lambda _timeout: {"host.pub": "key", "user.pub": "key"})
+    monkeypatch.setattr(ssh, "_throw_away_key", lambda _timeout: ("private", "public"))
     directory = tmp_path / "probe"
     directory.mkdir()
     added = {"XDG_DATA_HOME": "/x", "XDG_CONFIG_HOME": "/y"}
     ssh._lay_out(str(directory), added, 5)
-    assert {path.name for path in directory.iterdir() if path.stat().st_mode & 0o077} == {"host.pub", "user.pub"}
+    assert {path.name for path in directory.iterdir() if path.stat().st_mode & 0o077} == {"authorized_keys"}
     assert {"log", "pid"} < set(os.listdir(directory))
     lines = (directory / "sshd_config").read_text().splitlines()
     # Of several such lines sshd takes the first alone; those of AcceptEnv add up.

@@ -11,7 +11,7 @@ import typing as t
 
 from ..._environment.contexts import KINDS, pam
 from ..._environment.contexts.base import ContextKind
-from ..._environment.declaration import Declaration
+from ..._environment.declaration import Declaration, UserEnvironment
 from ..._host.files import read_text
 from ..._host.mounts import Mount, mounts
 from ..._toolchain.platform import this_platform
@@ -70,10 +70,11 @@ def collect(
     version = _installed(goroot)
     declared = debug_services.DeclaredServices(options.debug_services, options.debug_services_stopped, version)
     debuggers = debug_services.collect(options.tls_renew_before, declared)
-    declaration, unread = _without_unresponsive(declaration, options.timeout)
+    declaration, unread = _without_unresponsive(declaration, declaration.users, options.timeout)
     requirements = unmet_requirements(declaration, options.go_minimum)
     # Users whose workspaces have exceeded the time limit are unresponsive from then on.
-    declaration, slow = _without_unresponsive(declaration, options.timeout)
+    with_workspaces = [user for user in declaration.users if user.workspaces]
+    declaration, slow = _without_unresponsive(declaration, with_workspaces, options.timeout)
     places = ToolPaths(options.tools_root, options.tools_bin_dir, options.tools_user_bin_dir)
     tools = pinned_tools(options.tools, goroot=options.tools_goroot or goroot, places=places)
     names = [tool.name for tool in tools]
@@ -109,9 +110,11 @@ def collect(
     return isolated(declaration, [*observations, *unread, *slow], read)
 
 
-def _without_unresponsive(declaration: Declaration, timeout: float) -> tuple[Declaration, list[Observation]]:
-    """Return the declaration of the users whose files respond, and an observation of each other one."""
-    unread = [unreadable(*entry) for entry in unresponsive_users(declaration.users, timeout)]
+def _without_unresponsive(
+    declaration: Declaration, users: t.Sequence[UserEnvironment], timeout: float
+) -> tuple[Declaration, list[Observation]]:
+    """Return the declaration without those of ``users`` whose files do not respond, and an observation of each."""
+    unread = [unreadable(*entry) for entry in unresponsive_users(users, timeout)]
     left_out = [observation.user for observation in unread]
     return dataclasses.replace(declaration, users=[user for user in declaration.users if user not in left_out]), unread
 

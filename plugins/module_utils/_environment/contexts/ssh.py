@@ -5,14 +5,12 @@
 from __future__ import annotations
 
 import abc
-import functools
 import glob
 import os
 import re
 import shlex
 import shutil
 import tempfile
-import threading
 import typing as t
 from types import MappingProxyType
 
@@ -45,7 +43,6 @@ _SECONDS = 5
 _ADMITTED = re.compile(r"^(Accepted publickey for|Received disconnect from|Disconnected from) .*\n?", re.MULTILINE)
 # Messages of the client after the server has exited, which follow those of the server.
 _HUNG_UP = re.compile(r"^(kex_exchange_identification|banner exchange|Connection closed by) ?.*\n?", re.MULTILINE)
-_MAKING_KEYS = threading.Lock()
 # The exit status of ssh if the command did not run.
 _FAILED = 255
 # Messages of the server that a login is accepted, and that it is denied, with the reason.
@@ -55,8 +52,8 @@ _DENIED = re.compile(
 )
 # The host's own configuration is in force, except for what accepts this one temporary key; the first value wins.
 _CONFIGURATION = """\
-HostKey {directory}/host
-AuthorizedKeysFile {directory}/user.pub
+HostKey {directory}/key
+AuthorizedKeysFile {directory}/authorized_keys
 StrictModes no
 PubkeyAuthentication yes
 AuthenticationMethods publickey
@@ -172,13 +169,11 @@ def _lay_out(
     directory: str, added: t.Mapping[str, str], timeout: float, of_key: t.Mapping[str, str] = MappingProxyType({})
 ) -> None:
     """Write the files of client and server. ``of_key`` are the variables of the temporary key."""
-    # One at a time, or the first few would all make some.
-    with _MAKING_KEYS:
-        keys = _throw_away_keys(timeout)
+    private, public = _throw_away_key(timeout)
     options = ",".join(f'environment="{name}={value}"' for name, value in of_key.items())
-    for name, text in {**keys, "user.pub": f"{options} {keys['user.pub']}".lstrip()}.items():
-        _write(f"{directory}/{name}", text, mode=0o644 if name.endswith(".pub") else 0o600)
-    _write(f"{directory}/known_hosts", "probe " + keys["host.pub"])
+    _write(f"{directory}/key", private)
+    _write(f"{directory}/authorized_keys", f"{options} {public}".lstrip(), mode=0o644)
+    _write(f"{directory}/known_hosts", f"probe {public}")
     # Client and server write these with their own umask.
     for name in ("log", "pid"):
         _write(f"{directory}/{name}", "")
@@ -189,22 +184,21 @@ def _lay_out(
     _write(f"{directory}/sshd_config", configuration + (read_text(sshd_config.CONFIGURATION) or ""))
 
 
-@functools.lru_cache(maxsize=None)
-def _throw_away_keys(timeout: float) -> t.Mapping[str, str]:
-    """Return files of keys by their names: made once for all logins of this process, which alone keeps them."""
+@remembered
+def _throw_away_key(timeout: float) -> tuple[str, str]:
+    """Return a private and a public key, of the host and of the user alike, for all logins of a report."""
     with temporary_directory(tempfile.gettempdir(), "gopherops-keys-") as scratch:
-        for name in ("host", "user"):
-            argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", f"{scratch.path}/{name}"]
-            made = run(argv, env={"PATH": SYSTEM_PATH}, timeout=timeout)
-            if not made.ok:
-                raise made.error("ssh-keygen failed", remedy="run ssh-keygen -t ed25519 by hand to see the error")
-        return {name: read_text(f"{scratch.path}/{name}") or "" for name in ("host", "host.pub", "user", "user.pub")}
+        argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", f"{scratch.path}/key"]
+        made = run(argv, env={"PATH": SYSTEM_PATH}, timeout=timeout)
+        if not made.ok:
+            raise made.error("ssh-keygen failed", remedy="run ssh-keygen -t ed25519 by hand to see the error")
+        return read_text(f"{scratch.path}/key") or "", read_text(f"{scratch.path}/key.pub") or ""
 
 
 def _write(path: str, text: str, mode: int = 0o600) -> None:
     """Write a new file with exactly this mode, with any umask; others cannot open it before it has that mode.
 
-    Of all files only the public key is for others than root: sshd reads it with the user's rights.
+    Of all files only the authorized key is for others than root: sshd reads it with the user's rights.
     """
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with open(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
@@ -225,7 +219,7 @@ def _client(directory: str, account: Account, command: str, timeout: float, adde
     variables = " ".join(f"{name}={value}" for name, value in added.items())
     options = {
         "ProxyCommand": _server(directory, timeout),
-        "IdentityFile": directory + "/user",
+        "IdentityFile": directory + "/key",
         "IdentitiesOnly": "yes",
         "UserKnownHostsFile": directory + "/known_hosts",
         "StrictHostKeyChecking": "yes",
