@@ -473,6 +473,21 @@ def test_large_files_are_one_finding_of_their_user(editor_host: Host, monkeypatc
     assert sum(map(len, read)) < 2 << 20
 
 
+def test_a_go_that_hangs_is_not_run_for_each_launch_configuration(editor_host: Host) -> None:
+    """The user may have hundreds of configurations, each with another environment."""
+    runs = editor_host.home / "runs"
+    go = pathlib.Path(editor_host.declaration.goroot, "bin/go")
+    go.write_text(f"#!/bin/sh\necho >>'{runs}'\nexec sleep 60\n")
+    names = [str(number) for number in range(150)]
+    sessions = [{"type": "go", "request": "launch", "name": name, "env": {"GOFLAGS": f"-p={name}"}} for name in names]
+    editor_host.put("hello/.vscode/launch.json", json.dumps({"configurations": sessions}))
+    found = observations.observe(editor_host.declaration, [], timeout=1, kinds=KINDS)
+    assert 0 < len(runs.read_text()) < 60
+    problems = {one.go.problem for one in found if one.context.name == "vscode_debug"}
+    assert "go was not run: with other environments it took more than 3 s together" in problems
+    assert len(problems) < 5
+
+
 def test_each_container_of_a_workspace_is_a_context(editor_host: Host) -> None:
     text = '{\n"containerEnv": {"GOPROXY": "%s"},\n"remoteEnv": {"GOSUMDB": "off"}\n}'
     editor_host.put("hello/.devcontainer.json", text % PROXY)

@@ -4,10 +4,13 @@
 
 from __future__ import annotations
 
+import collections
 import concurrent.futures
+import contextlib
 import dataclasses
 import os
 import sys
+import threading
 import time
 import typing as t
 from types import MappingProxyType
@@ -34,6 +37,8 @@ from .patient_pool import PatientPool
 _GO_READS = ("HOME", "PATH", "XDG_CONFIG_HOME", "XDG_CACHE_HOME")
 # Seconds for a startup that is known to hang: it usually reaches the line that hangs at once.
 _PATIENCE = 5.0
+# How many times the limit of one call the calls for one user may take together.
+_BUDGET = 3
 # Contexts of one kind of one user; each takes the time of a probe.
 MOST_CONTEXTS = 500
 # Before Python 3.9 the change of the user in a child process is not safe beside other threads.
@@ -86,8 +91,9 @@ def observe(
         observations = [_observation(pair, results[probe], details[probe]) for probe, pair in probes.items()]
     until = time.monotonic() + timeout
     observations = [_with_second_time(observation, declaration, until) for observation in observations]
+    budget = _Budget(_BUDGET * timeout)
     with PatientPool(_WORKERS, SLOW_SECONDS) as pool:
-        return list(pool.map(lambda observation: _explained(observation, timeout), observations))
+        return list(pool.map(lambda observation: _explained(observation, timeout, budget), observations))
 
 
 def unreadable(user: UserEnvironment, problem: str) -> Observation:
@@ -121,10 +127,13 @@ def _with_second_time(observation: Observation, declaration: Declaration, until:
     )
 
 
-def _explained(observation: Observation, timeout: float) -> Observation:
+def _explained(observation: Observation, timeout: float, budget: _Budget) -> Observation:
     """Return an observation with the line that is at fault, if its startup has a problem."""
+    if budget.is_spent(observation.user.account):
+        return observation
     try:
-        return _with_lines(observation, timeout)
+        with budget.spending(observation.user.account):
+            return _with_lines(observation, timeout)
     except (DevserverError, OSError):
         return observation  # The problem remains, even if its line is not found.
     except Exception as error:
@@ -215,6 +224,28 @@ class _Details(t.NamedTuple):
     programs: concurrent.futures.Future[_Programs] | None
 
 
+class _Budget:
+    """Limits the time that the calls for one user take together; calls that have begun end by their own limit."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._spent: dict[Account, float] = collections.defaultdict(float)
+        self._lock = threading.Lock()
+
+    def is_spent(self, account: Account) -> bool:
+        with self._lock:
+            return self._spent[account] > self.seconds
+
+    @contextlib.contextmanager
+    def spending(self, account: Account) -> t.Iterator[None]:
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._spent[account] += time.monotonic() - start
+
+
 class _Queries:
     """Searches of PATH and queries of go, one for each user and environment."""
 
@@ -222,6 +253,8 @@ class _Queries:
         self._pool = pool
         self._names = names
         self._timeout = timeout
+        # The launch configurations of a user may have hundreds of environments, and a go that hangs.
+        self._budget = _Budget(_BUDGET * timeout)
         self._known: dict[t.Any, concurrent.futures.Future[_Programs]] = {}
 
     def details(self, pair: _Pair, probe: Probe) -> _Details | None:
@@ -245,8 +278,15 @@ class _Queries:
         trusted = login is None or login_variables.get("PATH")
         key = (user.account, *directories, *sorted(relevant.items()), trusted, *sorted(probe.limits.items()))
         if key not in self._known:
-            self._known[key] = self._pool.submit(self._query, user, environment, login, probe.limits)
+            self._known[key] = self._pool.submit(self._query_in_budget, user, environment, login, probe.limits)
         return self._known[key]
+
+    def _query_in_budget(self, user: UserEnvironment, *arguments: t.Any) -> _Programs:
+        if self._budget.is_spent(user.account):
+            problem = f"go was not run: with other environments it took more than {self._budget.seconds:g} s together"
+            return _Programs({}, GoResult({}, problem))
+        with self._budget.spending(user.account):
+            return self._query(user, *arguments)
 
     def _query(
         self,
