@@ -170,12 +170,14 @@ def test_a_module_that_go_cannot_verify_is_not_installed(
     monkeypatch: pytest.MonkeyPatch,
     fault: t.Callable[[Server, Toolchain], str],
 ) -> None:
-    for name, value in {"GONOSUMDB": "*", "GONOSUMCHECK": "1", "GOPRIVATE": "*", "GOFLAGS": "-insecure"}.items():
+    cache = tmp_path / "cache"
+    for name, value in {"GONOSUMDB": "*", "GOPRIVATE": "*", "GOFLAGS": "-insecure", "GOMODCACHE": str(cache)}.items():
         monkeypatch.setenv(name, value)
     install("1.98.0", database="")
     before = sorted(path.name for path in (tmp_path / "host/lib/go").iterdir())
     with pytest.raises(DevserverError, match=r"go cannot verify .* by the checksum database: ."):
         install("1.98.0", "1.99.12", database=fault(server, new))
+    assert not cache.exists()
     assert sorted(path.name for path in (tmp_path / "host/lib/go").iterdir()) == before
 
 
