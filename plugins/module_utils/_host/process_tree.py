@@ -82,7 +82,7 @@ class _Orphans:
         with self._lock:
             if self._blocks == 0:
                 ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-                self._others, self._ended = {process.pid for process in _orphans()}, set()
+                self._others, self._ended = _child_ids(), set()
             self._blocks += 1
 
     def none(self) -> bool:

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.process_tree import orphans_ended
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.process_tree import _ORPHANS, orphans_ended
 
 # Starts a daemon and other programs, and ends by a signal like a module whose connection closes.
 MODULE = """
@@ -50,3 +50,11 @@ def test_a_forked_process_ends_what_its_own_programs_leave() -> None:
             finally:
                 os._exit(2)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1  # pgrep finds none.
+
+
+def test_a_program_from_before_is_no_orphan() -> None:
+    """Otherwise all processes of the host are read after each command."""
+    with subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE) as before:
+        with orphans_ended():
+            assert _ORPHANS.none()
+        assert before.poll() is None
