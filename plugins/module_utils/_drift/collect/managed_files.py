@@ -44,7 +44,7 @@ def managed_files_of(
 
 
 def _unprovisioned(declaration: Declaration, names: t.Container[str], kinds: t.Sequence[ContextKind]) -> dict[str, str]:
-    """Return those of the users ``names`` for whom the host has none of the collection's own files, with one file."""
+    """Return those of the users ``names`` that have none of the collection's own files on the host, with one file."""
     shared, found = _own_files(dataclasses.replace(declaration, users=[]), kinds), {}
     for user in (user for user in declaration.users if user.account.name in names):
         files = _own_files(dataclasses.replace(declaration, users=[user]), kinds)
