@@ -428,13 +428,19 @@ def test_a_user_without_any_rendered_file_is_not_provisioned(fake_host: t.Any) -
     kind.directory.mkdir()
     made = [Cell(name, "login", variable, "/a", "/b", "drift", None) for variable in ("GOPATH", "GOBIN")]
 
+    def snapshot(files: t.Any, cells: t.Sequence[Cell]) -> Snapshot:
+        return t.cast("Snapshot", fake_host.snapshot(fake_host(), managed_files=files, cells=cells))
+
     def found(cells: t.Sequence[Cell]) -> list[tuple[str, str | None]]:
         files = managed_files.managed_files_of(fake_host.declaration, cells, [kind], [])
-        return [(one.rule.id, one.source.file) for one in rights.evaluate(fake_host.snapshot(managed_files=files))]
+        return [(one.rule.id, one.source.file) for one in rights.evaluate(snapshot(files, cells))]
 
     (kind.directory / "everyone").write_text("everyone")
     assert found(made) == [("GD113", f"{kind.directory}/{name}")]
     assert found([]) == []
+    # The user's own line, which provisioning leaves alone.
+    line = Source("file", f"{fake_host.declaration.users[0].account.home}/.profile", 3)
+    assert found([dataclasses.replace(cell, source=line) for cell in made]) == []
     (kind.directory / name).write_text("another text")
     assert found(made) == []
 

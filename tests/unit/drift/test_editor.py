@@ -291,17 +291,16 @@ LAUNCH_FILE = """\
 """
 
 
-@pytest.mark.parametrize("name", ["launch.json", "mono.code-workspace"])
+@pytest.mark.parametrize("name", [".vscode/launch.json", ".vscode/settings.json", "mono.code-workspace"])
 def test_every_configuration_of_go_is_evaluated_as_it_is_on_linux(fake_host: t.Any, name: str) -> None:
-    file = fake_host.tmp / (".vscode/launch.json" if name == "launch.json" else name)
+    file, first = fake_host.tmp / name, 0 if name.endswith("launch.json") else 1
     file.parent.mkdir(exist_ok=True)
-    file.write_text(LAUNCH_FILE if name == "launch.json" else f'{{"launch":\n{LAUNCH_FILE}}}')
+    file.write_text(f'{{"launch":\n{LAUNCH_FILE}}}' if first else LAUNCH_FILE)
     user = dataclasses.replace(fake_host.declaration.users[0], workspaces=[str(fake_host.tmp)])
     server = VscodeServerContext()
     contexts = VscodeDebugKind().contexts_of(user, [server])
     files = editor_settings.files_of([user], [Observation(user, context, {}) for context in contexts])
     found = [*editor.evaluate(Snapshot(fake_host.declaration, [], [], editor_files=files))]
-    first = 0 if name == "launch.json" else 1
     assert sorted((one.source.line - first, one.rule.id, one.variable) for one in found if one.source) == [
         (2, "GD806", "mode"),
         (3, "GD802", "remotePath"),

@@ -65,15 +65,23 @@ one.""",
 
 def evaluate(snapshot: Snapshot) -> t.Iterator[Finding]:
     yield from _shared_uids(snapshot)
-    for user, path in snapshot.managed_files.unprovisioned.items():
-        cause, remedy = f"{user} is not provisioned: there is no {path}", Remedy(PROVISION_AGAIN)
-        yield Finding(NOT_PROVISIONED, cause, remedy, user, source=Source("file", path))
+    yield from _unprovisioned(snapshot)
     for rights in snapshot.managed_files.wrong_rights:
         cause = f"{rights.path} has {rights.actual}; expected {rights.expected}"
         yield of_file(OTHER_RIGHTS, rights.path, cause, PROVISION_AGAIN, rights.user)
     for file in snapshot.managed_files.foreign:
         cause = f"{file.path} {file.problem}; expected the user {file.user}"
         yield of_file(NOT_THE_USERS, file.path, cause, file.remedy, file.user)
+
+
+def _unprovisioned(snapshot: Snapshot) -> t.Iterator[Finding]:
+    for user, path in snapshot.managed_files.unprovisioned.items():
+        cells = (cell for cell in snapshot.cells if cell.user == user and cell.status in ("drift", "missing"))
+        # The toolchain is that of all users.
+        wrong = (cell for cell in cells if cell.variable not in ("go", "GOROOT", "GOVERSION"))
+        if any(snapshot.fault(cell).remedy == PROVISION_AGAIN for cell in wrong):
+            cause, remedy = f"{user} is not provisioned: there is no {path}", Remedy(PROVISION_AGAIN)
+            yield Finding(NOT_PROVISIONED, cause, remedy, user, source=Source("file", path))
 
 
 def _shared_uids(snapshot: Snapshot) -> t.Iterator[Finding]:

@@ -114,8 +114,8 @@ class VscodeDebugKind(ContextKind):
             return []
         sessions: list[Context] = []
         for directory in user.workspaces:
-            launch = read_editor_file(_launch_file(directory), user.account)
             settings = read_editor_file(workspace_settings(directory), user.account)
+            launch = _launch_of(directory, settings, user.account)
             sessions += _sessions(server.in_workspace(directory, settings), launch, directory, user.account)
             for file in code_workspaces(directory, user.account):
                 # A file that cannot be parsed is a problem of the server's own context.
@@ -134,10 +134,18 @@ class VscodeDebugKind(ContextKind):
 def attach_places(user: UserEnvironment) -> t.Iterator[EditorPlace]:
     """Yield the configurations that attach to a process: they are no contexts, as they start no program."""
     for directory in user.workspaces:
+        settings = read_editor_file(workspace_settings(directory), user.account)
         parts = (file._replace(part=("launch",)) for file in code_workspaces(directory, user.account))
-        for launch in (read_editor_file(_launch_file(directory), user.account), *parts):
+        for launch in (_launch_of(directory, settings, user.account), *parts):
             for number, _configuration in itertools.islice(_configurations(launch, _ATTACH), _MOST):
                 yield EditorPlace("launch", launch, ("configurations", number))
+
+
+def _launch_of(directory: str, settings: EditorFile, account: Account) -> EditorFile:
+    """Return the launch configurations of a directory: without a file of their own, those in its ``settings``."""
+    launch = read_editor_file(_launch_file(directory), account)
+    # A file of settings that cannot be parsed is a problem of the server's own context.
+    return launch if launch.there else settings._replace(part=("launch",), problem="")
 
 
 def _launch_file(directory: str) -> str:
