@@ -177,12 +177,12 @@ def find_unfinished(path: str) -> list[str]:
     """Return the temporary files for ``path`` that killed runs have left."""
     target = os.path.realpath(path)
     prefix = unfinished_prefix(target)
-    found = []
+    paths: list[str] = []
     for place in (os.path.dirname(target), os.path.join(ETC, STAGING)):
         # glob would compile an expression for each path.
         with contextlib.suppress(OSError):
-            found += [os.path.join(place, name) for name in os.listdir(place) if name.startswith(prefix)]
-    return sorted(filter(_is_abandoned, found))
+            paths += [os.path.join(place, name) for name in os.listdir(place) if name.startswith(prefix)]
+    return sorted(filter(_is_abandoned, paths))
 
 
 def unlink(path: str) -> None:

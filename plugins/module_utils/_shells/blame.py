@@ -257,8 +257,8 @@ def find_limiting_line(start_up: Startup, problem: str, timeout: float) -> Sourc
     """Return the last line that limits resources, if the message in ``problem`` has such a cause."""
     if not is_lack_of_resources(problem):
         return None
-    found = (_last_command(_steps(_trace_startup(part, timeout), part), _LIMITS) for part in start_up.parts)
-    return next(filter(None, found), None)
+    sources = (_last_command(_steps(_trace_startup(part, timeout), part), _LIMITS) for part in start_up.parts)
+    return next(filter(None, sources), None)
 
 
 def is_lack_of_resources(problem: str) -> bool:

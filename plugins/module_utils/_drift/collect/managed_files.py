@@ -45,13 +45,13 @@ def managed_files_of(
 
 def _unprovisioned(declaration: Declaration, names: t.Container[str], kinds: t.Sequence[ContextKind]) -> dict[str, str]:
     """Return those of the users ``names`` that have none of the collection's own files on the host, with one file."""
-    shared, found = _own_files(dataclasses.replace(declaration, users=[]), kinds), {}
+    shared, missing = _own_files(dataclasses.replace(declaration, users=[]), kinds), {}
     for user in (user for user in declaration.users if user.account.name in names):
         files = _own_files(dataclasses.replace(declaration, users=[user]), kinds)
-        own = [path for path in files if path not in shared]
-        if own and not any(map(os.path.lexists, own)):
-            found[user.account.name] = own[0]
-    return found
+        of_user = [path for path in files if path not in shared]
+        if of_user and not any(map(os.path.lexists, of_user)):
+            missing[user.account.name] = of_user[0]
+    return missing
 
 
 def _own_files(declaration: Declaration, kinds: t.Sequence[ContextKind]) -> list[str]:

@@ -222,8 +222,8 @@ def _foreign_within(directory: GoDirectory, foreign: ForeignEntries) -> Finding:
     chosen = ["-mindepth", "1", "-maxdepth", "1", "!", "-user", directory.account.name, "!", "-name", ".*", *kinds]
     hide = ["-exec", "/bin/sh", "-c", SH_HIDE, "sh", "{}", "+"]
     command = as_user(directory.account, "find", *foreign.parents, *chosen, *hide)
-    what = foreign.path if foreign.number == 1 else f"what belongs to others in {directory}"
-    remedy = Remedy(f"rename {what} as its user; go creates it again", [command])
+    renamed = foreign.path if foreign.number == 1 else f"what belongs to others in {directory}"
+    remedy = Remedy(f"rename {renamed} as its user; go creates it again", [command])
     finding = _finding(UNWRITABLE, cause, remedy, directory)
     return dataclasses.replace(finding, source=Source("file", foreign.path))
 

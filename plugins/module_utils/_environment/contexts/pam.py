@@ -213,12 +213,12 @@ def limits(account: Account) -> list[Assignment]:
     """Return the lines of PAM's resource limits for ``account``, by the names of the resources, the strongest last."""
     files = [f"{_LIMITS}.conf", *sorted(glob.glob(f"{_LIMITS}.d/*.conf"))]
     lines = ((path, number, line.split()) for path in files for number, line in numbered_lines(read_text(path) or ""))
-    found = [
+    assignments_by_domain = [
         (words[0], Assignment(words[2], words[3], Source("file", path, number)))
         for path, number, words in lines
         if len(words) > 3 and words[0] in (account.name, "*")
     ]
-    return [item for of_all in (True, False) for domain, item in found if (domain == "*") is of_all]
+    return [item for of_all in (True, False) for domain, item in assignments_by_domain if (domain == "*") is of_all]
 
 
 def describe_low_limit(account: Account) -> str:
