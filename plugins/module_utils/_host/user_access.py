@@ -127,13 +127,15 @@ def each_as(
     *,
     as_root: bool = False,
     seconds: float = 0,
+    programs: bool = False,
 ) -> dict[str, t.Callable[[], T]]:
     """Call ``function`` with each item in a process that has the rights of ``account``, or root's with ``as_root``.
 
     ``items`` are named by their paths. Returns a function for each that returns its result, or raises its
     DevserverError or OSError. Results must be what JSON can hold, because the process is a user's; tuples become lists.
     After ``seconds``, or LIMIT with all earlier calls, the process is killed; the item that did not end, and all others
-    from then on, raise TimedOut: a user costs this limit once.
+    from then on, raise TimedOut: a user costs this limit once. With ``programs``, if the function runs the user's
+    programs, ``seconds`` is the only limit.
     """
     if not items:
         return {}
@@ -142,11 +144,11 @@ def each_as(
     assert_single_thread(f"access to files of {account.name}")
     seconds = seconds or LIMIT
     start = time.monotonic()
-    deadline = start + min(seconds, LIMIT - _SPENT.get(account, 0))
+    deadline = start + (seconds if programs else min(seconds, LIMIT - _SPENT.get(account, 0)))
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
-        _serve(None if as_root else account, function, items.values(), writer)
+        _serve(None if as_root else account, function, items.values(), writer, 0 if programs else _MEMORY)
     _CHILDREN.add(child)
     os.close(writer)
     try:
@@ -154,7 +156,8 @@ def each_as(
     finally:
         os.close(reader)
         _kill(child)
-        _SPENT[account] = _SPENT.get(account, 0) + max(0.0, time.monotonic() - start - _UNCOUNTED)
+        if not programs:
+            _SPENT[account] = _SPENT.get(account, 0) + max(0.0, time.monotonic() - start - _UNCOUNTED)
     results = dict(zip(items, map(_result_of, lines)))
     return {**results, **_without_result(account, list(items)[len(results) :], 0 if in_time else seconds)}
 
@@ -167,13 +170,16 @@ def _end_children() -> None:
             os.kill(child, signal.SIGTERM)
 
 
-def _serve(account: Account | None, function: t.Callable[[Item], t.Any], items: t.Iterable[Item], writer: int) -> None:
-    """Write the result of each call as one line of JSON, and exit."""
+def _serve(
+    account: Account | None, function: t.Callable[[Item], t.Any], items: t.Iterable[Item], writer: int, memory: int
+) -> None:
+    """Write the result of each call as one line of JSON, and exit. ``memory`` is the limit in bytes, 0 for none."""
     try:
         # A handler of this module would clean up for its parent.
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
-        _limit_memory()
+        if memory:
+            _limit_memory(memory)
         if account is not None:
             _become(account)
         with open(writer, "wb") as output:
@@ -184,12 +190,12 @@ def _serve(account: Account | None, function: t.Callable[[Item], t.Any], items: 
         os._exit(0)
 
 
-def _limit_memory() -> None:
+def _limit_memory(memory: int) -> None:
     """Limit the memory of this process, beside what it has from its parent."""
     with open("/proc/self/statm", encoding="utf-8") as file:
         present = int(file.read().split()[5]) * resource.getpagesize()
     _soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    limit = present + _MEMORY
+    limit = present + memory
     resource.setrlimit(resource.RLIMIT_DATA, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
 
 

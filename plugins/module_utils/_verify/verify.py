@@ -59,12 +59,11 @@ def _verify_user(plan: VerificationPlan, steps: t.Sequence[Step], name: str, wor
         with open_sandbox(plan, name, workspace) as sandbox:
             return _run_steps(steps, sandbox)
 
-    place = workspace or plan.temporary_directory
+    place, seconds = workspace or plan.temporary_directory, plan.timeout + _GRACE
     try:
         with orphans_ended():
-            seconds = plan.timeout + _GRACE
-            results = each_as(find_account(name), run, {place: place}, as_root=True, seconds=seconds)[place]()
-            return [StepResult(*result) for result in results]
+            results = each_as(find_account(name), run, {place: place}, as_root=True, seconds=seconds, programs=True)
+            return [StepResult(*result) for result in results[place]()]
     except Exception as error:
         skipped = [StepResult(name, step.name, SKIPPED, 0.0, "needs workspace") for step in steps]
         return [StepResult(name, "workspace", FAILED, 0.0, without_secrets(describe_error(error))), *skipped]

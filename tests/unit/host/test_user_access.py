@@ -140,6 +140,19 @@ def test_memory_without_end_costs_its_user_alone(account: Account) -> None:
         results["large"]()
 
 
+def test_programs_have_the_limits_of_their_caller(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(user_access, "LIMIT", 0.2)
+    monkeypatch.setattr(user_access, "_UNCOUNTED", 0.0)
+
+    def function(seconds: float) -> int:
+        time.sleep(seconds)
+        return resource.getrlimit(resource.RLIMIT_DATA)[0]
+
+    result = each_as(account, function, {"long": 0.5}, seconds=30, programs=True)["long"]()
+    assert result == resource.getrlimit(resource.RLIMIT_DATA)[0]
+    assert call_as(account, lambda: True)
+
+
 def test_a_killed_process_is_an_error_of_the_user(account: Account) -> None:
     before = child_ids(os.getpid())
     with pytest.raises(DevserverError, match="was killed"):

@@ -10,6 +10,7 @@ import os
 import pathlib
 import pwd
 import re
+import resource
 import subprocess
 import time
 import typing as t
@@ -455,6 +456,21 @@ def test_a_step_that_hangs_in_the_kernel_costs_its_user_the_time_limit(monkeypat
     assert [entry.result for entry in results] == ["failed", "skipped", "skipped"]
     assert "/srv/shop of user nobody took longer than 1 s" in results[0].what
     assert not running("/bin/sleep 6434")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
+def test_steps_have_the_time_of_the_plan_and_all_memory(monkeypatch):
+    monkeypatch.setattr(user_access, "LIMIT", 0.2)
+
+    def build(sandbox):
+        time.sleep(0.5)
+        return str(resource.getrlimit(resource.RLIMIT_DATA)[0])
+
+    with public_directory() as temporary:
+        temporary.chmod(0o1777)
+        plan = PLAN._replace(timeout=30, temporary_directory=str(temporary))
+        results = _verify_user(plan, [Step("build", build)], "nobody", "/srv/shop")
+    assert [entry.what for entry in results] == [str(resource.getrlimit(resource.RLIMIT_DATA)[0])]
 
 
 def test_a_service_that_ignores_signals_is_stopped_within_half_a_second(tmp_path):
