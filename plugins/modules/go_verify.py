@@ -156,7 +156,9 @@ options:
     type: float
     default: 0
   timeout:
-    description: Maximum seconds of all steps of one user together. After that the other users follow.
+    description:
+      - Maximum seconds of all steps of one user together. The step that exceeds it fails, those after it are skipped, and
+        the next user follows.
     type: float
     default: 900
   temporary_directory:
@@ -222,7 +224,7 @@ steps:
       description: The measurement, or the error with its remedy.
       type: str
     failed_gates:
-      description: Each limit that the step did not keep, with the measurement.
+      description: Each limit that the step did not meet, with the measurement.
       type: list
       elements: str
   sample:
@@ -234,7 +236,7 @@ failed_steps:
   elements: str
   sample: ["alice: test"]
 failed_gates:
-  description: Each limit that was not kept, with its user, step and measurement.
+  description: Each limit that was not met, with its user, step and measurement.
   returned: always, unless an option is invalid
   type: list
   elements: str
@@ -302,7 +304,7 @@ def _read(params: t.Mapping[str, t.Any]) -> Outcome:
         return Outcome(shown)
     failure = DevserverError(
         f"{len(failed)} of {len(results)} steps failed: {'; '.join(failed)}"
-        + (f". Limits that were not kept: {'; '.join(gates)}" if gates else ""),
+        + (f". Limits that were not met: {'; '.join(gates)}" if gates else ""),
         remedy="apply the remedies at the end of table in this result, and run the playbook verify again",
     )
     return Outcome(shown, failure=failure)

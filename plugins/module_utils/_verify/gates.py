@@ -1,6 +1,6 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Gates: the limits of what a verification measures. Each is off unless its option is set."""
+"""Limits of the measurements of a verification. Each is off unless its option is set."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .._core.errors import DevserverError
 
 
 class MeasurementGate(t.NamedTuple):
-    """The ``limit`` that an option sets for a measurement: the most, or with ``least`` the least.
+    """The ``limit`` that an option sets for a measurement: a maximum, unless ``is_minimum``.
 
     A limit of 0 is not checked. A measurement of None is unknown, which fails. ``show`` formats both numbers.
     """
@@ -20,12 +20,12 @@ class MeasurementGate(t.NamedTuple):
     limit: float
     show: t.Callable[[t.Any], str]
     remedy: str
-    least: bool = False
+    is_minimum: bool = False
 
     def fails(self) -> bool:
         if not self.limit or self.measured is None:
             return bool(self.limit)
-        return self.measured < self.limit if self.least else self.measured > self.limit
+        return self.measured < self.limit if self.is_minimum else self.measured > self.limit
 
     def describe(self) -> str:
         measured = "unknown" if self.measured is None else self.show(self.measured)

@@ -83,8 +83,8 @@ def build_modules(sandbox: UserSandbox) -> str:
         f"as {sandbox.account.name}, check with 'go env GOCACHE GOFLAGS' that the build cache is kept between builds,"
         " and run 'go build ./...' in the workspace, which fills it; or decrease min_cache_hit_rate"
     )
-    gated = sandbox.plan.min_cache_hit_rate
-    check_gates(MeasurementGate("min_cache_hit_rate", rate, gated, "{:.3f}".format, remedy, least=True))
+    limit = sandbox.plan.min_cache_hit_rate
+    check_gates(MeasurementGate("min_cache_hit_rate", rate, limit, "{:.3f}".format, remedy, is_minimum=True))
     modules = f"{len(patterns)} module{'s' if len(patterns) != 1 else ''}"
     return f"{modules}, cache hit rate {rate:.3f} of {packages} packages"
 
@@ -142,8 +142,8 @@ def describe_test_failures(completed: Completed) -> str:
 def check_gopls(sandbox: UserSandbox) -> str:
     """Send the requests of an editor to the user's language server."""
     plan = sandbox.plan
-    gated = plan.max_first_diagnostics_seconds or plan.max_memory
-    results = [_probe_gopls(sandbox) for _session in range(_GATED_SESSIONS if gated else 1)]
+    sessions = _GATED_SESSIONS if plan.max_first_diagnostics_seconds or plan.max_memory else 1
+    results = [_probe_gopls(sandbox) for _session in range(sessions)]
     seconds = statistics.median(result["seconds"]["diagnostics"] for result in results)
     peak = max((result["memory"]["peak"] for result in results if result["memory"]["peak"]), default=None)
     faster = "set language_server_prewarm, exclude directories by directoryFilters in language_server_settings"

@@ -32,7 +32,7 @@ _GRACE = 30.0
 class StepResult(t.NamedTuple):
     """``result`` is ok, failed or skipped, ``seconds`` is wall time, ``what`` is the measurement or the error.
 
-    ``failed_gates`` describes each limit that the step did not keep.
+    ``failed_gates`` describes each limit that the step did not meet.
     """
 
     user: str
@@ -123,7 +123,7 @@ def list_failed_steps(results: t.Iterable[StepResult]) -> list[str]:
 
 
 def list_failed_gates(results: t.Iterable[StepResult]) -> list[str]:
-    """Return each limit that was not kept with its user and step."""
+    """Return each limit that was not met, with its user and step."""
     return [f"{entry.user}: {entry.step}: {gate}" for entry in results for gate in entry.failed_gates]
 
 

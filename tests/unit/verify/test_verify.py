@@ -313,10 +313,10 @@ def test_each_gate_that_fails_is_named_with_measurement_limit_and_remedy():
     show = "{:g} s".format
     gates = [
         MeasurementGate("most", 3.5, 2, show, "be faster"),
-        MeasurementGate("least", 0.5, 0.9, show, "hit more often", least=True),
+        MeasurementGate("least", 0.5, 0.9, show, "hit more often", is_minimum=True),
         MeasurementGate("unknown", None, 1, show, "measure it"),
         MeasurementGate("kept", 2, 2, show, ""),
-        MeasurementGate("kept_least", 0.9, 0.9, show, "", least=True),
+        MeasurementGate("kept_least", 0.9, 0.9, show, "", is_minimum=True),
         MeasurementGate("off", 9, 0, show, ""),
         MeasurementGate("unknown_and_off", None, 0, show, ""),
     ]
