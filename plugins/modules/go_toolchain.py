@@ -52,8 +52,8 @@ options:
   checksum_database:
     description:
       - A checksum database of Go modules, such as V(sum.golang.org), that verifies modules of O(goproxy) whose
-        hash is neither in the manifest nor in O(checksums). Of another database also the key, as in Go's variable
-        E(GOSUMDB). Empty means none.
+        hash is neither in the manifest nor in O(checksums). Another database needs its key too, in the format of Go's
+        variable E(GOSUMDB). Empty means none.
       - The database is read through O(goproxy), and directly if the proxy does not carry it. C(go) verifies its
         signature and its proof that it contains the module, so the host needs an installed Go, or one with a known
         digest in O(versions).

@@ -157,8 +157,8 @@ options:
     default: 0
   timeout:
     description:
-      - Maximum seconds of all steps of one user together. The step that exceeds it fails, those after it are skipped, and
-        the next user follows.
+      - Maximum seconds of all steps of one user together. The step that exceeds it fails, those after it are skipped,
+        and the next user follows.
     type: float
     default: 900
   temporary_directory:

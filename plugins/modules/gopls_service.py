@@ -72,8 +72,8 @@ options:
     default: false
   debug_services:
     description:
-      - Debug services, as M(gopherops.devserver.dlv_service) runs them. Their memory counts in the sum of all limits,
-        with that of debug services on this host that are not listed, unless O(exclusive).
+      - The debug services that M(gopherops.devserver.dlv_service) runs on this host. Their memory counts in the sum of
+        all limits. So does the memory of installed debug services that are not listed, unless O(exclusive).
     type: list
     elements: dict
     default: []
@@ -185,9 +185,10 @@ users:
       type: str
     prewarm:
       description:
-        - What the last prewarm that has finished counted in all workspaces of the user. V(null) before the first one.
-        - The C(packages) of the workspaces, those that were C(analysed), their number C(with_dependencies), and how
-          many of these came C(from_cache).
+        - The counts of the last finished prewarm over all workspaces of the user; V(null) before the first one.
+        - C(packages) is the number of packages in the workspaces, and C(analysed) how many of them were analysed.
+          C(with_dependencies) is their number with all dependencies, and C(from_cache) how many of these came from the
+          cache.
       type: dict
   sample:
     - name: alice

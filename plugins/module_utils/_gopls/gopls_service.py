@@ -18,7 +18,7 @@ from .paths import socket_of
 from .plan import DaemonPlan, apply_plan, plan_daemons
 from .prewarm_report import read_report
 
-# What the memory of a debug service is counted from.
+# The options of a debug service whose memory counts.
 DEBUG_SERVICE: dict[str, t.Any] = {
     "name": {"type": "str", "required": True},
     "memory": {"type": "str", "required": True},

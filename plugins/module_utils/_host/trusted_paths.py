@@ -69,7 +69,7 @@ def find_other_writer(path: str, account: Account) -> str:
 
 
 def find_user_writer(path: str) -> str:
-    """Return the same for others than root and the accounts of the system."""
+    """Return what lets others than root and the accounts of the system do that; else empty."""
     return _find_writer(path, lambda uid: uid <= _MAXIMUM_SYSTEM_ID)
 
 
@@ -93,9 +93,9 @@ def _trusted_by(account: Account) -> _Trusted:
 
 
 def find_other_writer_below(directory: str, account: Account, seconds: float) -> str:
-    """Return the same for all entries below ``directory``; links lead to what is inspected too.
+    """Return the result of ``find_other_writer`` for the first entry below ``directory`` that has one; else empty.
 
-    Raises TimedOut after ``seconds``: nobody knows who can change the rest.
+    Where links lead is inspected too. Raises TimedOut after ``seconds``: nobody knows who can change the rest.
     """
     trusted, deadline = _trusted_by(account), time.monotonic() + seconds
     for path, directories, files in os.walk(directory):

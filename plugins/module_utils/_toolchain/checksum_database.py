@@ -67,7 +67,7 @@ class Verifier(t.NamedTuple):
         return str(fields["Sum"])
 
     def _environment(self, proxy: str, scratch: str) -> dict[str, str]:
-        # Nothing else of what is set here counts: neither GONOSUMDB and the like, nor a module cache of another origin.
+        # Neither a variable of this process, such as GONOSUMDB, nor another module cache may weaken the verification.
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("GO")}
         return {
             **inherited,

@@ -55,8 +55,9 @@ def connect_adapter(plan: DebugProbePlan, directory: str, deadline: float) -> t.
             expected=f"at most {_LONGEST_SOCKET} bytes",
             remedy="set temporary_directory to a shorter path",
         )
-    options: dict[str, t.Any] = {"env": plan.environment, "cwd": directory, "exit_timeout": plan.end_timeout}
-    with run_dlv([plan.dlv, "dap"], plan.account, path, **options) as (process, listener):
+    argv, env = [plan.dlv, "dap"], plan.environment
+    running = run_dlv(argv, plan.account, path, env=env, cwd=directory, exit_timeout=plan.end_timeout)
+    with running as (process, listener):
         client = DapClient(_connect_when_listening(plan, path, process, listener, deadline))
         try:
             yield Adapter(client, process.pid, listener.text)

@@ -60,9 +60,9 @@ class ManagedFiles(t.NamedTuple):
 
     In the files in ``repaired`` provisioning corrects declared values, except in the lines of users' files that are in
     ``kept``, by path. ``outdated`` has the files that lack lines that were rendered for a user, by user and context; it
-    has no users whose values are all as declared. ``unprovisioned`` are the users of ``outdated`` that have
-    none of the collection's own files on the host, with one of these. ``unmanaged`` are the files of checkouts that
-    provisioning does not edit, with the action that changes that.
+    has no users whose values are all as declared. ``unprovisioned`` are the users without any file of the collection
+    on the host, each with one that is missing. ``unmanaged`` are the files of checkouts that provisioning does not
+    edit, with the action that changes that.
     """
 
     repaired: frozenset[str] = frozenset()

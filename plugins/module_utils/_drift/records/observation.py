@@ -47,10 +47,11 @@ class Observation:
     each requested name, the programs on PATH that the user can run, first the one that runs. It is empty if PATH could
     not be searched; the problem of ``go`` has the reason then. ``seconds``, ``unexpected_output``, ``go_is``,
     ``stale``, ``limits`` and ``held`` are those of the probe, and so is ``failure``, unless sshd reports a better
-    reason. ``stopping`` is the line at which the startup stops, ``printing`` the line that prints
-    ``unexpected_output``, and ``slowest`` the line that takes the most time; each is None if there is no such problem
-    or if the line is not known. ``holder`` is the
-    command of the process that keeps a session open, and ``holding`` the line that starts it.
+    reason.
+
+    ``stopping`` is the line at which the startup stops, ``printing`` the line that prints ``unexpected_output``, and
+    ``slowest`` the line that takes the most time; each is None if there is no such problem or if the line is not known.
+    ``holder`` is the command of the process that keeps a session open, and ``holding`` the line that starts it.
     """
 
     user: UserEnvironment

@@ -95,9 +95,10 @@ LIMITED = Rule(
     impact="Builds, gopls or the debugger fail with 'too many open files', 'cannot allocate memory' and the like.",
     why="""\
 The limits of the process are compared with what builds, gopls and dlv need: 1024 open files (the hard limit, to which
-Go raises the other), 1000 processes, 8 GiB of address space and data, most of which Go only reserves, 1 MiB of stack,
-files of 1 GiB, and an hour of processor time. The source is the last `ulimit` or `limit` of a startup file, or the line
-of /etc/security/limits.conf or limits.d, for that resource. If `go env` itself fails, GD205 reports that instead.""",
+Go raises the soft one), 1000 processes, 8 GiB of address space and data, most of which Go only reserves, 1 MiB of
+stack, files of 1 GiB, and an hour of processor time. The source is the last `ulimit` or `limit` of a startup file, or
+the line of /etc/security/limits.conf or limits.d, for that resource. If `go env` itself fails, GD205 reports that
+instead.""",
     fix="Raise the limit at the source, or delete that line. A startup file cannot raise a hard limit again.",
     example="open files is limited to 60, by /home/alice/.bashrc:8; expected at least 1024 (in bash)",
 )

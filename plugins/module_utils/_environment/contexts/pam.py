@@ -139,7 +139,7 @@ def describe_host_path(path: Assignment | None) -> str:
     problems = [
         f"PAM does not expand {', '.join(unexpanded)} in the PATH of /etc/environment" if unexpanded else "",
         f"PATH contains {', '.join(relative)}, which is relative to the current directory" if relative else "",
-        "" if "/usr/bin" in entries else "it lacks /usr/bin" if wrong else "PATH lacks /usr/bin",
+        f"{'it' if wrong else 'PATH'} lacks /usr/bin" if "/usr/bin" not in entries else "",
     ]
     return "; ".join(filter(None, problems))
 
@@ -213,12 +213,11 @@ def limits(account: Account) -> list[Assignment]:
     """Return the lines of PAM's resource limits for ``account``, by the names of the resources, the strongest last."""
     files = [f"{_LIMITS}.conf", *sorted(glob.glob(f"{_LIMITS}.d/*.conf"))]
     lines = ((path, number, line.split()) for path in files for number, line in numbered_lines(read_text(path) or ""))
-    assignments_by_domain = [
-        (words[0], Assignment(words[2], words[3], Source("file", path, number)))
-        for path, number, words in lines
-        if len(words) > 3 and words[0] in (account.name, "*")
-    ]
-    return [item for of_all in (True, False) for domain, item in assignments_by_domain if (domain == "*") is of_all]
+    by_domain: dict[str, list[Assignment]] = {"*": [], account.name: []}
+    for path, number, words in lines:
+        if len(words) > 3 and words[0] in by_domain:
+            by_domain[words[0]].append(Assignment(words[2], words[3], Source("file", path, number)))
+    return [*by_domain["*"], *by_domain[account.name]]
 
 
 def describe_low_limit(account: Account) -> str:

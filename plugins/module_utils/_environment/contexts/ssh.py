@@ -156,7 +156,7 @@ def variables_over_ssh(account: Account, timeout: float) -> list[Assignment]:
 
 
 def _limits(account: Account) -> list[Assignment]:
-    """Return PAM's limits as a trace has those of a startup."""
+    """Return PAM's limits in the form of the limits in the trace of a startup."""
     return [Assignment("ulimit", f"{item.name} {item.value}", item.source) for item in pam.limits(account)]
 
 

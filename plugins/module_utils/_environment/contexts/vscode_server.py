@@ -243,13 +243,11 @@ def _probe_shell(account: Account, timeout: float) -> Probe:
     if problem:
         return Probe(None, problem)
     limit = min(timeout, _PATIENCE)
-    login = Probe(session_environment(account))
-    if SshContext().applies_to(account):
-        login = probe_login(account, timeout)
-    result = login
-    if login.environment is not None:
+    over_ssh = SshContext().applies_to(account)
+    result = probe_login(account, timeout) if over_ssh else Probe(session_environment(account))
+    if result.environment is not None:
         # Beside other probes, the shell waits for a processor: that time does not count.
-        result = probe_startup(Startup(account, _OPTIONS, _in_place_of_command(login.environment)), 2 * limit)
+        result = probe_startup(Startup(account, _OPTIONS, _in_place_of_command(result.environment)), 2 * limit)
     if result.environment is not None and result.seconds > limit:
         late = f"{os.path.basename(account.shell)} timed out"
         result = Probe(None, late, result.seconds, result.unexpected_output, failure="timed out")
