@@ -38,10 +38,11 @@ def by_cause(findings: t.Iterable[Finding], users: t.Collection[str]) -> list[Fi
     groups: dict[t.Any, list[Finding]] = {}
     for finding in findings:
         about_uid = shared.get(finding.user, finding)
-        is_shared = about_uid.rule.id == _SHARED_UID
-        awaits = finding.user in unprovisioned and finding.remedy.text.startswith(_PROVISION)
-        key = (_NOT_PROVISIONED, finding.user) if awaits else _cause_of(finding, unusable)
-        key = (_SHARED_UID, about_uid.subject) if is_shared else key
+        key = _cause_of(finding, unusable)
+        if about_uid.rule.id == _SHARED_UID:
+            key = (_SHARED_UID, about_uid.subject)
+        elif finding.user in unprovisioned and finding.remedy.text.startswith(_PROVISION):
+            key = (_NOT_PROVISIONED, finding.user)
         groups.setdefault(key, []).append(finding)
     return [_merged(sorted(group, key=_rank), users) for group in groups.values()]
 

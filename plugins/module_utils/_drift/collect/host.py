@@ -66,8 +66,7 @@ def collect(
 
     Raises DevserverError for invalid options, before any process is started.
     """
-    goroot = declaration.goroot
-    version = _installed(goroot)
+    version = _installed(declaration.goroot)
     declared = debug_services.DeclaredServices(options.debug_services, options.debug_services_stopped, version)
     debuggers = debug_services.collect(options.tls_renew_before, declared)
     declaration, unread = _without_unresponsive(declaration, declaration.users, options.timeout)
@@ -75,39 +74,46 @@ def collect(
     # Users whose workspaces have exceeded the time limit are unresponsive from then on.
     with_workspaces = [user for user in declaration.users if user.workspaces]
     declaration, slow = _without_unresponsive(declaration, with_workspaces, options.timeout)
-    places = ToolPaths(options.tools_root, options.tools_bin_dir, options.tools_user_bin_dir)
-    tools = pinned_tools(options.tools, goroot=options.tools_goroot or goroot, places=places)
-    names = [tool.name for tool in tools]
     gopls = language_servers.pinned(options.gopls or f"{options.tools_bin_dir}/gopls", options.gopls_workarounds)
     go_version = resolve_minor(options.go_version, this_platform().archive)
-    mounted, path, altered = mounts(), pam.host_path(), altered_toolchains(goroot)
-    servers = extension_hosts(user.account.uid for user in declaration.users)
-    sudo_path = secure_path()
+    host, mounted = _read_host(declaration, options), mounts()
 
     def read(of: Declaration, observations: t.Sequence[Observation]) -> tuple[Snapshot, _Evaluated]:
         files = editor_settings.files_of(of.users, observations)
-        snapshot = Snapshot(
-            of,
-            observations,
-            cells(of, observations, go_version),
-            tools=tools,
+        snapshot = dataclasses.replace(
+            host,
+            declaration=of,
+            observations=observations,
+            cells=cells(of, observations, go_version),
             editor_files=files,
             language_servers=language_servers.collect(of.users, files, gopls, options.crash_days),
             debuggers=debuggers,
-            host_path=path,
-            secure_path=sudo_path,
-            bin_dir=options.tools_bin_dir,
             requirements=requirements,
-            extension_hosts=servers,
-            altered_toolchains=altered,
             goroot_version=version,
             taken_at=time.time(),
         )
         snapshot = with_details(snapshot, mounted)
         return snapshot, evaluate(snapshot)
 
-    observations = observe(declaration, names, timeout=options.timeout, kinds=kinds)
+    observations = observe(declaration, [tool.name for tool in host.tools], timeout=options.timeout, kinds=kinds)
     return isolated(declaration, [*observations, *unread, *slow], read)
+
+
+def _read_host(declaration: Declaration, options: Options) -> Snapshot:
+    """Return a snapshot without the contexts of users."""
+    goroot = options.tools_goroot or declaration.goroot
+    places = ToolPaths(options.tools_root, options.tools_bin_dir, options.tools_user_bin_dir)
+    return Snapshot(
+        declaration,
+        observations=[],
+        cells=[],
+        tools=pinned_tools(options.tools, goroot=goroot, places=places),
+        host_path=pam.host_path(),
+        secure_path=secure_path(),
+        bin_dir=options.tools_bin_dir,
+        extension_hosts=extension_hosts(user.account.uid for user in declaration.users),
+        altered_toolchains=altered_toolchains(declaration.goroot),
+    )
 
 
 def _without_unresponsive(
