@@ -11,7 +11,7 @@ export PYTHONDONTWRITEBYTECODE = 1
 export PYTHONUNBUFFERED = 1
 
 .DEFAULT_GOAL := help
-COMMANDS := help devserver check test lint sanity units molecule docs compatibility end-to-end \
+COMMANDS := help devserver check test lint sanity units molecule arm64 docs compatibility end-to-end \
 	bench clean requirements rules release-pins
 .PHONY: $(COMMANDS)
 

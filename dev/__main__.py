@@ -23,6 +23,7 @@ make lint          ruff, mypy, yamllint, ansible-lint, actionlint, antsibull-cha
 make sanity        ansible-test sanity, also with every Python of managed hosts that is installed
 make units         the unit tests
 make molecule      the molecule scenarios, in containers
+make arm64         a molecule scenario in a container for arm64, whose programs qemu runs; needs root, takes long
 make docs          the documentation of plugins, modules and roles; builds the site; Galaxy's import checks
 make compatibility the syntax of the playbooks under the oldest ansible-core, 2.16
 make end-to-end    the steps of a new user in a fresh clone, with `make devserver` and `make clean`
@@ -94,6 +95,7 @@ COMMANDS: dict[str, t.Callable[[argparse.Namespace], bool | None]] = {
     "sanity": lambda _arguments: checks.run_checks("sanity"),
     "units": lambda _arguments: checks.run_checks("units"),
     "molecule": lambda _arguments: checks.run_checks("molecule"),
+    "arm64": lambda _arguments: checks.run_checks(checks.EMULATED),
     "docs": lambda _arguments: checks.run_checks("docs"),
     "compatibility": lambda _arguments: checks.run_checks("compatibility"),
     "end-to-end": lambda _arguments: checks.run_checks("end-to-end"),

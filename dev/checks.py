@@ -20,6 +20,7 @@ from dev import (
     code_server,
     devserver,
     documentation,
+    emulation,
     end_to_end,
     galaxy,
     host,
@@ -47,9 +48,12 @@ NEEDS = {
     "vscode": code_server.ensure,
     **dict.fromkeys(("default", "fleet"), images.ensure_other_releases),
 }
-# Groups that repeat what other checks do, so that `make test` leaves them out: that of `make check`, and that of
-# `make units`, whose coverage doubles the time of tests that only compute.
+# `make test` leaves out groups that repeat what other checks do: that of `make check`, and that of `make units`, whose
+# coverage doubles the time of tests that only compute.
 QUICK, MEASURED = "quick", "units"
+# Programs of another architecture run ten times slower, and qemu is registered with this machine's kernel.
+EMULATED = "arm64"
+NOT_IN_TEST = (QUICK, MEASURED, EMULATED)
 SANITY = CACHE / "sanity" / "ansible_collections" / "gopherops" / "devserver"
 
 
@@ -191,7 +195,13 @@ def molecule_environment() -> dict[str, str]:
 def _scenarios() -> list[str]:
     """Return every scenario there is, the longest first, so that none of them is the last one to run alone."""
     names = sorted(path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml"))
-    return [*LONG_SCENARIOS, *(name for name in names if name not in LONG_SCENARIOS)]
+    return [*LONG_SCENARIOS, *(name for name in names if name not in (*LONG_SCENARIOS, EMULATED))]
+
+
+def _emulated(log: Path) -> None:
+    emulation.ensure(log)
+    images.ensure(devserver.SUITE, log, arm64=True)
+    _molecule(EMULATED, log)
 
 
 CHECKS = (
@@ -219,13 +229,14 @@ CHECKS = (
         Check(f"molecule {scenario}", "molecule", functools.partial(_molecule, scenario), docker=True)
         for scenario in _scenarios()
     ),
+    Check("molecule arm64", EMULATED, _emulated, docker=True),
     Check("end to end", "end-to-end", end_to_end.check, docker=True),
 )
 
 
 def run_checks(*groups: str) -> bool:
     """Run the checks of some groups, or all, also after a failure; report at the end which failed."""
-    checks = [check for check in CHECKS if (check.group in groups if groups else check.group not in (QUICK, MEASURED))]
+    checks = [check for check in CHECKS if (check.group in groups if groups else check.group not in NOT_IN_TEST)]
     session = _Session()
     session.prepare()
     # Checks that compute on this machine run beside those that mostly wait for containers. The third lane has no checks

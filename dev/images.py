@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import platform
 import threading
+import typing as t
 from pathlib import Path
 
 from dev import apt, state
@@ -30,12 +31,15 @@ def ensure_other_releases(log: Path) -> None:
             ensure(suite, log)
 
 
-def ensure(suite: str, log: Path) -> str:
-    """Return the tag of the image for a Debian release; built where its recipe or its base have changed."""
-    base = f"debian:{suite}-slim"
+def ensure(suite: str, log: Path, *, arm64: bool = False) -> str:
+    """Return the tag of the image for a Debian release; built where its recipe or its base have changed.
+
+    The programs of an image for ``arm64`` run by `dev.emulation`.
+    """
+    base = f"{'arm64v8/' if arm64 else ''}debian:{suite}-slim"
     if not _inspect(base, "{{.Id}}"):
-        _make_base(base, suite, log)
-    tag = f"gopherops-devserver:{suite}"
+        _make_base(base, suite, log, ["--architectures=arm64"] if arm64 else [])
+    tag = f"gopherops-devserver:{suite}{'-arm64' if arm64 else ''}"
     recipe = (RECIPE / "Dockerfile").read_bytes()
     key = hashlib.sha256(recipe + _inspect(base, "{{.Id}}").encode()).hexdigest()
     if _inspect(tag, f'{{{{index .Config.Labels "{KEY}"}}}}') != key:
@@ -56,31 +60,31 @@ def _inspect(image: str, template: str) -> str:
     return found.output.strip() if found.ok else ""
 
 
-def _make_base(base: str, suite: str, log: Path) -> None:
+def _make_base(base: str, suite: str, log: Path, options: t.Sequence[str]) -> None:
     try:
         run(["docker", "pull", base], log=log, timeout=PULL_SECONDS)
     except Failure:
         show(f"    no registry gives {base}; building it from the machine's Debian mirror")
-        _import_base(base, suite, log)
+        _import_base(base, suite, log, options)
     state.remember_image(_inspect(base, "{{.Id}}"))
 
 
-def _import_base(base: str, suite: str, log: Path) -> None:
+def _import_base(base: str, suite: str, log: Path, options: t.Sequence[str]) -> None:
     if platform.freedesktop_os_release().get("ID") != "debian":
         raise Failure(
             f"no registry gives {base}, and only a Debian machine can build it. To fix this: docker pull {base}"
         )
-    rootfs = CACHE / "rootfs" / f"{suite}.tar"
+    rootfs = CACHE / "rootfs" / f"{base.replace('/', '-')}.tar"
     if not rootfs.exists():
         rootfs.parent.mkdir(parents=True, exist_ok=True)
         unfinished = rootfs.with_suffix(".unfinished")
-        _bootstrap(suite, unfinished, log)
+        _bootstrap(suite, unfinished, log, options)
         unfinished.replace(rootfs)
     run(["docker", "import", "--change", 'CMD ["bash"]', rootfs, base], log=log)
 
 
-def _bootstrap(suite: str, archive: Path, log: Path) -> None:
+def _bootstrap(suite: str, archive: Path, log: Path, options: t.Sequence[str]) -> None:
     mirror = apt.mirror(suite)
     apt.require({"mmdebstrap": "mmdebstrap"}, log)
-    argv = ["mmdebstrap", "--format=tar", "--variant=minbase", "--include=ca-certificates", suite]
-    run([*argv, archive, mirror], log=log)
+    argv = ["mmdebstrap", "--format=tar", "--variant=minbase", "--include=ca-certificates", *options]
+    run([*argv, suite, archive, mirror], log=log)
