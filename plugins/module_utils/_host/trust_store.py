@@ -45,6 +45,8 @@ STORES = (
 _ANCHOR = "gopherops-devserver-{}.crt"
 # An earlier version wrote all of them into this one.
 _PREVIOUS_ANCHOR = "gopherops-devserver.crt"
+# Seconds for the command. A slow processor needs minutes for the links to 150 certificates.
+_LIMIT = 600
 _CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
 
@@ -78,7 +80,7 @@ def remove_certificates(kept: str, changes: Changes, *, store: TrustStore, check
             if not check:
                 remove(path)
     if changes and not check:
-        completed = run([*store.merge, *store.forget], env={"PATH": SYSTEM_PATH}, timeout=120)
+        completed = run([*store.merge, *store.forget], env={"PATH": SYSTEM_PATH}, timeout=_LIMIT)
         if not completed.ok:
             raise completed.error(
                 f"{store.merge[0]} failed", remedy="run it as root, and fix the error that it reports"
@@ -101,7 +103,7 @@ def _write_anchors(store: TrustStore, missing: t.Mapping[str, str]) -> None:
 
 
 def _merge(store: TrustStore, missing: t.Mapping[str, str]) -> None:
-    completed = run(store.merge, env={"PATH": SYSTEM_PATH}, timeout=120)
+    completed = run(store.merge, env={"PATH": SYSTEM_PATH}, timeout=_LIMIT)
     if not completed.ok or not set(missing) <= _trusted(store):
         places = f"{store.merged} and {store.by_name}" if store.by_name else store.merged
         raise DevserverError(
