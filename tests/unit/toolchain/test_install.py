@@ -675,8 +675,9 @@ def test_an_edited_tree_is_named_and_repaired_on_request(make_request: Make, arc
 def test_files_of_root_and_the_stores_owner_are_unchanged(make_request: Make, archives: pathlib.Path) -> None:
     request = make_request("1.99.1", archive=archives, verify=True)
     run(request)
-    os.chown(request.root, 1000, -1)
-    os.chown(f"{request.root}/1.99.1/src", 1000, -1)
+    system_account = 999
+    os.chown(request.root, system_account, -1)
+    os.chown(f"{request.root}/1.99.1/src", system_account, -1)
     assert not run(request)["changed"]
 
 
