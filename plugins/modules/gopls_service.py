@@ -184,12 +184,21 @@ users:
       description: The socket that editors connect to; empty in the mode V(per-editor).
       type: str
     prewarm:
-      description:
-        - The counts of the last finished prewarm over all workspaces of the user; V(null) before the first one.
-        - C(packages) is the number of packages in the workspaces, and C(analysed) how many of them were analysed.
-          C(with_dependencies) is their number with all dependencies, and C(from_cache) how many of these came from the
-          cache.
+      description: The last finished prewarm of all workspaces of the user; V(null) before the first one.
       type: dict
+      contains:
+        packages:
+          description: The number of packages in the workspaces.
+          type: int
+        analysed:
+          description: How many of these were analysed.
+          type: int
+        with_dependencies:
+          description: The number of packages in the workspaces and of all their dependencies.
+          type: int
+        from_cache:
+          description: How many of these came from the cache.
+          type: int
   sample:
     - name: alice
       socket: /run/gopls/alice/gopls.sock

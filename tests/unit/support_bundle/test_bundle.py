@@ -105,7 +105,7 @@ def test_secrets_of_the_drift_report_are_recognised():
     assert found.of_users == {"a": {"another-one"}}
 
 
-def test_a_user_masks_only_the_own_items():
+def test_values_of_a_user_are_masked_in_items_of_that_user_only():
     """Values of a user's environment must not hide words in the items of others, or their names."""
     hidden = {"alice": ["status", "gopls@"]}
     made = packed(

@@ -462,7 +462,7 @@ def test_a_step_that_hangs_in_the_kernel_costs_its_user_the_time_limit(monkeypat
 def test_steps_have_the_time_of_the_plan_and_all_memory(monkeypatch):
     monkeypatch.setattr(user_access, "LIMIT", 0.2)
 
-    def build(sandbox):
+    def build(_sandbox):
         time.sleep(0.5)
         return str(resource.getrlimit(resource.RLIMIT_DATA)[0])
 
