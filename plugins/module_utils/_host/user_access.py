@@ -145,21 +145,29 @@ def each_as(
     seconds = seconds or LIMIT
     start = time.monotonic()
     deadline = start + (seconds if programs else min(seconds, LIMIT - _SPENT.get(account, 0)))
+    actor, memory = None if as_root else account, 0 if programs else _MEMORY
+    lines, in_time = _run_in_process(actor, function, items.values(), deadline, memory)
+    if not programs:
+        _SPENT[account] = _SPENT.get(account, 0) + max(0.0, time.monotonic() - start - _UNCOUNTED)
+    results = dict(zip(items, map(_result_of, lines)))
+    return {**results, **_without_result(account, list(items)[len(results) :], 0 if in_time else seconds)}
+
+
+def _run_in_process(
+    account: Account | None, function: t.Callable[[Item], t.Any], items: t.Iterable[Item], deadline: float, memory: int
+) -> tuple[list[bytes], bool]:
+    """Return a line of JSON for each call that has ended, and whether the process ended before the deadline."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
-        _serve(None if as_root else account, function, items.values(), writer, 0 if programs else _MEMORY)
+        _serve(account, function, items, writer, memory)
     _CHILDREN.add(child)
     os.close(writer)
     try:
-        lines, in_time = _read_lines(reader, deadline)
+        return _read_lines(reader, deadline)
     finally:
         os.close(reader)
         _kill(child)
-        if not programs:
-            _SPENT[account] = _SPENT.get(account, 0) + max(0.0, time.monotonic() - start - _UNCOUNTED)
-    results = dict(zip(items, map(_result_of, lines)))
-    return {**results, **_without_result(account, list(items)[len(results) :], 0 if in_time else seconds)}
 
 
 @clean_up_with
