@@ -28,10 +28,10 @@ ONE_VARIABLE = re.compile(r"\{\{\s*(\w+)\s*\}\}\Z")
 
 
 def resolve_aliases(values: t.Mapping[str, t.Any], variables: t.Mapping[str, t.Any]) -> Result:
-    """Return ``values`` with the values of variables for templates that are exactly one variable.
+    """Return ``values`` with each template that is exactly one variable replaced by the value of that variable.
 
-    Ansible would compile each of these templates each time, for each host; most options of the roles' tasks are such.
-    Values that it renders or converts are left to it.
+    Most options of the roles' tasks are such templates, and Ansible would compile each of them for each host. A value
+    that Ansible would render or convert keeps its template.
     """
     return {name: _resolve(value, variables) for name, value in values.items()}
 

@@ -19,7 +19,7 @@ from .plan import DaemonPlan, apply_plan, plan_daemons
 from .prewarm_report import read_report
 
 # The options of a debug service whose memory counts.
-DEBUG_SERVICE: dict[str, t.Any] = {
+_DEBUG_SERVICE_SPEC: dict[str, t.Any] = {
     "name": {"type": "str", "required": True},
     "memory": {"type": "str", "required": True},
     "state": {"type": "str", "choices": ["started", "stopped", "absent"], "default": "started"},
@@ -31,7 +31,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "session_memory": {"type": "str", "default": ""},
     "heap_percent": {"type": "int", "default": 85},
     "force": {"type": "bool", "default": False},
-    "debug_services": {"type": "list", "elements": "dict", "default": [], "options": DEBUG_SERVICE},
+    "debug_services": {"type": "list", "elements": "dict", "default": [], "options": _DEBUG_SERVICE_SPEC},
     "cpu_weight": {"type": "int", "default": 50},
     "oom_score": {"type": "int", "default": 500},
     "idle": {"type": "int", "default": 3600},

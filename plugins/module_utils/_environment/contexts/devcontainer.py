@@ -81,7 +81,7 @@ class DevcontainerKind(ContextKind):
         contexts = []
         for directory in user.workspaces:
             files = [read_editor_file(os.path.join(directory, name), user.account) for name in _NAMES]
-            contexts += [DevcontainerContext(file, directory) for file in files if file.there][:1]
+            contexts += [DevcontainerContext(file, directory) for file in files if file.exists][:1]
             # VS Code offers all of them.
             contexts += [
                 DevcontainerContext(file, directory, os.path.basename(os.path.dirname(file.path)))

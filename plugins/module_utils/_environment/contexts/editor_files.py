@@ -48,7 +48,7 @@ class EditorFile(t.NamedTuple):
     part: tuple[Key, ...] = ()
 
     @property
-    def there(self) -> bool:
+    def exists(self) -> bool:
         return self.document is not None or bool(self.problem)
 
     def node(self, *path: Key) -> Node | None:

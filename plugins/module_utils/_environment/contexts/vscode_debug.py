@@ -145,7 +145,7 @@ def _launch_of(directory: str, settings: EditorFile, account: Account) -> Editor
     """Return the launch configurations of a directory: without a file of their own, those in its ``settings``."""
     launch = read_editor_file(_launch_file(directory), account)
     # A file of settings that cannot be parsed is a problem of the server's own context.
-    return launch if launch.there else settings._replace(part=("launch",), problem="")
+    return launch if launch.exists else settings._replace(part=("launch",), problem="")
 
 
 def _launch_file(directory: str) -> str:

@@ -157,7 +157,7 @@ class VscodeServerKind(ContextKind):
     def contexts_of(self, user: UserEnvironment, outer: t.Sequence[Context]) -> t.Sequence[Context]:
         shell = Shell()
         files = [read_editor_file(path, user.account) for path in user.vscode_settings]
-        others = [VscodeServerContext([file], shell, file.path) for file in files[1:] if file.there]
+        others = [VscodeServerContext([file], shell, file.path) for file in files[1:] if file.exists]
         main = VscodeServerContext(files[:1], shell)
         settings_files = {
             directory: read_editor_file(workspace_settings(directory), user.account) for directory in user.workspaces
@@ -165,7 +165,7 @@ class VscodeServerKind(ContextKind):
         return [
             main,
             *others,
-            *(main.in_workspace(directory, file) for directory, file in settings_files.items() if file.there),
+            *(main.in_workspace(directory, file) for directory, file in settings_files.items() if file.exists),
             *(
                 main.in_workspace(directory, settings_of(file), file.path)
                 for directory in user.workspaces
