@@ -33,5 +33,7 @@ def _parse(text: str) -> dict[str, int] | None:
     except ValueError:
         return None
     counts = {name: report.get(name) for name in Counts._fields} if isinstance(report, dict) else {}
-    valid = {name: count for name, count in counts.items() if type(count) is int and 0 <= count <= _LARGEST_COUNT}
-    return valid if len(valid) == len(Counts._fields) else None
+    # JSON's true is an int in Python.
+    numbers = {name: count for name, count in counts.items() if isinstance(count, int) and not isinstance(count, bool)}
+    valid = all(0 <= count <= _LARGEST_COUNT for count in numbers.values())
+    return numbers if valid and len(numbers) == len(Counts._fields) else None

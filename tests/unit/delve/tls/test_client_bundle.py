@@ -18,11 +18,11 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.cli
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.endpoints import parse_endpoints
 
 CLIENTS = ["alice-laptop", "ci"]
-SERVICES = [
+SERVICES = (
     {"name": "api", "user": "alice", "listen": "127.0.0.1:2345", "workspace": "/home/alice/service"}
     | {"tls": {"listen": "[::]:12345", "client_port": 2345}},
     {"name": "web", "user": "alice", "listen": "127.0.0.1:2346", "tls": {"listen": "[::]:12346", "clients": ["ci"]}},
-]
+)
 
 
 @pytest.fixture
