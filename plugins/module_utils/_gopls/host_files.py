@@ -8,6 +8,7 @@ import typing as t
 
 from .._core.sizes import MIB
 from .._host.accounts import Account
+from .._host.command import SYSTEM_PATH
 from .._systemd.environment_files import environment_lines
 from . import paths
 from .memory_limits import Limits
@@ -77,6 +78,8 @@ def render_crash_script(log: bool) -> str:
     return f"""\
 #!/bin/sh
 {paths.HEADER}# Keeps the last output of a gopls that failed; systemd.exec(5) documents the variables.
+# root runs this, and the unit's PATH begins with directories of the user.
+PATH={SYSTEM_PATH}
 [ "$SERVICE_RESULT" = success ] && exit 0
 umask 027
 directory={paths.LOG_DIR}/crashes/$1

@@ -453,7 +453,8 @@ def test_crash_logs_keep_the_output_from_where_it_is_logged(tmp_path, monkeypatc
     (tmp_path / f"{ME}.log").write_text("from the file\n")
     (tmp_path / "journalctl").write_text("#!/bin/sh\necho from the journal\n")
     (tmp_path / "journalctl").chmod(0o755)
-    env = {"PATH": f"{tmp_path}:/usr/bin:/bin", "SERVICE_RESULT": "oom-kill"}
+    monkeypatch.setattr(host_files, "SYSTEM_PATH", f"{tmp_path}:/usr/bin:/bin")
+    env = {"SERVICE_RESULT": "oom-kill"}
     # The mode before the owner changes.
     script = host_files.render_crash_script(log).replace("chown", ":")
     subprocess.run(["/bin/sh", "-c", script, "sh", ME], check=True, env=env)
@@ -473,8 +474,9 @@ def test_a_users_long_output_does_not_fill_the_disk_with_crash_logs(tmp_path, mo
         file.write(b"\n" + b"line\n" * lines)
     (tmp_path / "journalctl").write_text(f"#!/bin/sh\nexec cat {tmp_path}/{ME}.log\n")
     (tmp_path / "journalctl").chmod(0o755)
+    monkeypatch.setattr(host_files, "SYSTEM_PATH", f"{tmp_path}:/usr/bin:/bin")
     script = host_files.render_crash_script(log).replace("chown", ":")
-    env = {"PATH": f"{tmp_path}:/usr/bin:/bin", "SERVICE_RESULT": "oom-kill"}
+    env = {"SERVICE_RESULT": "oom-kill"}
     subprocess.run(["/bin/sh", "-c", script, "sh", ME], check=True, env=env)
     (crash,) = (tmp_path / "crashes" / ME).iterdir()
     assert crash.stat().st_size < 2 * MIB
