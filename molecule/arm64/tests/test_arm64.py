@@ -16,8 +16,8 @@ def test_a_session_over_ssh_has_go_for_the_architecture(host, user):
 
 def test_a_program_is_built_and_runs(host):
     program = 'package main; import "runtime"; func main() { println(runtime.GOARCH) }'
-    host.check_output(f"install -o alice /dev/null /tmp/main.go && echo '{program}' > /tmp/main.go")
-    assert host.check_output("su - alice -c 'go run /tmp/main.go' 2>&1") == "arm64"
+    host.check_output(f"echo '{program}' > /srv/main.go")
+    assert host.check_output("su - alice -c 'go run /srv/main.go' 2>&1") == "arm64"
 
 
 def test_there_are_no_findings(play):
