@@ -35,6 +35,11 @@ def socket_of(user: str) -> str:
     return f"{SOCKET_DIR}/{user}/gopls.sock"
 
 
+def profiles_of(user: str) -> str:
+    """Return the socket of the debug and profiling pages of the user's daemon."""
+    return f"{SOCKET_DIR}/{user}/pprof.sock"
+
+
 def environment_file(user: str) -> str:
     """Return the file of the variables that only gopls gets; others come from the environment file of all units."""
     return f"/etc/gopherops/language_server/{user}.env"
@@ -85,7 +90,12 @@ def prewarm_unit(user: str) -> str:
     return f"gopls-prewarm@{user}.service"
 
 
+def pprof_proxy(user: str) -> str:
+    """Return the unit that connects the socket of the user's profiles with the daemon."""
+    return f"gopls-pprof@{user}.service"
+
+
 def units_of(user: str) -> list[str]:
     """Return all units of one user, in the order in which they are stopped."""
-    proxies = [f"gopls-proxy@{user}.service", f"gopls-pprof@{user}.service"]
+    proxies = [f"gopls-proxy@{user}.service", pprof_proxy(user)]
     return [socket_unit(user), pprof_socket(user), *proxies, prewarm_timer(user), prewarm_unit(user), daemon_unit(user)]

@@ -34,6 +34,7 @@ _BACK_OFF = (
 )
 # Where gopls serves profiles, in its own network namespace, and the seconds after which their proxy exits.
 _PPROF = "127.0.0.1:6060"
+_PPROF_FLAG = f" -debug={_PPROF}"
 _PPROF_IDLE = 60
 # Bytes. The kernel can exceed MemoryMax by 32 KiB (measured) while it kills a process; the declared cap must hold.
 SLACK = MIB
@@ -65,6 +66,11 @@ def render_units(daemon: DaemonOptions) -> dict[str, str]:
         "gopls-prewarm@.service": _render_prewarm(daemon),
     }
     return {f"{systemctl.UNIT_DIR}/{name}": paths.HEADER + text for name, text in texts.items()}
+
+
+def serves_profiles(command: str) -> bool:
+    """Return whether a daemon with this rendered command serves its debug and profiling pages."""
+    return _PPROF_FLAG in command
 
 
 def _render_socket(subject: str, name: str) -> str:
@@ -119,7 +125,7 @@ def _render_daemon(daemon: DaemonOptions) -> str:
         if daemon.log
         else ""
     )
-    flags, network = (f" -debug={_PPROF}", _OWN_NETWORK) if daemon.pprof else ("", "")
+    flags, network = (_PPROF_FLAG, _OWN_NETWORK) if daemon.pprof else ("", "")
     return f"""\
 [Unit]
 Description=Go language server of %i

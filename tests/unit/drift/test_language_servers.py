@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 import dataclasses
+import fcntl
 import getpass
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import time
@@ -32,7 +34,10 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules i
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Snapshot
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls import host_files, paths
+from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.expected import DaemonOptions
+from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.memory_limits import Limits
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.settings import Schema, SchemaEntry
+from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.units import render_units
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import Process
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import systemctl, unit_state
@@ -40,12 +45,16 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.unit_
 from ansible_collections.gopherops.devserver.plugins.module_utils._tools.build_info import BuildInfo
 from ansible_collections.gopherops.devserver.plugins.module_utils._tools.workarounds import Workaround
 
+from tests.support.time_limit import time_limit
+
 ME = getpass.getuser()
 MACHINE = "/h/settings.json"
 WORKSPACE = "/w/.vscode/settings.json"
 CONTAINER = "/w/.devcontainer/devcontainer.json"
 SOCKET, UNIT, PREWARM = f"gopls-proxy@{ME}.socket", f"gopls@{ME}.service", f"gopls-prewarm@{ME}.service"
-REMOTE = f"-remote=unix;/run/gopls/{ME}/gopls.sock"
+PPROF = f"gopls-pprof@{ME}.socket"
+FILE, PROFILES = f"/run/gopls/{ME}/gopls.sock", f"/run/gopls/{ME}/pprof.sock"
+REMOTE = f"-remote=unix;{FILE}"
 BINARY = "/lib/gopls/v0.16.2/gopls"
 VARIABLES = {"GOMEMLIMIT": "870MiB"}
 
@@ -146,7 +155,7 @@ def test_drop_ins_and_units_in_the_place_of_ours_are_found(
 
 
 def test_a_user_without_a_language_server_has_no_finding(evaluate: t.Any) -> None:
-    faults = {"listens": False, "units": {SOCKET: State({})}, "crashes": [Crash("/c", "r", time.time())]}
+    faults = {"missing": [FILE], "units": {SOCKET: State({})}, "crashes": [Crash("/c", "r", time.time())]}
     assert evaluate({}, gopls=Gopls(BINARY, build("v0.15.0")), mode="none", **faults) == []
 
 
@@ -187,23 +196,29 @@ def test_a_workspace_without_own_flags_is_not_reported(evaluate: t.Any, settings
     assert evaluate(settings, path=WORKSPACE) == []
 
 
-UNITS: dict[str, tuple[dict[str, State], bool, list[str]]] = {
-    "a stopped socket": ({SOCKET: State({"ActiveState": "inactive"})}, True, ["GD1002"]),
-    "a failed socket": ({SOCKET: State({"ActiveState": "failed", "Result": "resources"})}, True, ["GD1002"]),
-    "a socket without its file": ({SOCKET: active()}, False, ["GD1002"]),
-    "a daemon that nobody needs": ({UNIT: State({"ActiveState": "inactive", "Result": "success"})}, True, []),
-    "a failed daemon": ({UNIT: State({"ActiveState": "failed", "Result": "signal"})}, True, ["GD1003"]),
-    "a failed prewarm": ({PREWARM: State({"ActiveState": "failed", "Result": "timeout"})}, True, ["GD1003"]),
-    "a prewarm at work": ({PREWARM: State({"ActiveState": "activating", "SubState": "start"})}, True, []),
-    "a stopped timer": ({f"gopls-prewarm@{ME}.timer": State({"ActiveState": "inactive"})}, True, ["GD1003"]),
-    "a timer": ({f"gopls-prewarm@{ME}.timer": active()}, True, []),
+UNITS: dict[str, tuple[dict[str, State], list[str], list[str]]] = {
+    "a stopped socket": ({SOCKET: State({"ActiveState": "inactive"})}, [], ["GD1002"]),
+    "a failed socket": ({SOCKET: State({"ActiveState": "failed", "Result": "resources"})}, [], ["GD1002"]),
+    "a socket without its file": ({SOCKET: active()}, [FILE], ["GD1002"]),
+    "a stopped socket of profiles": ({PPROF: State({"ActiveState": "inactive"})}, [], ["GD1002"]),
+    "a socket of profiles without its file": ({SOCKET: active(), PPROF: active()}, [PROFILES], ["GD1002"]),
+    "both sockets": ({SOCKET: active(), PPROF: active()}, [], []),
+    "a daemon that nobody needs": ({UNIT: State({"ActiveState": "inactive", "Result": "success"})}, [], []),
+    "a failed daemon": ({UNIT: State({"ActiveState": "failed", "Result": "signal"})}, [], ["GD1003"]),
+    "a failed prewarm": ({PREWARM: State({"ActiveState": "failed", "Result": "timeout"})}, [], ["GD1003"]),
+    "a prewarm at work": ({PREWARM: State({"ActiveState": "activating", "SubState": "start"})}, [], []),
+    "a stopped timer": ({f"gopls-prewarm@{ME}.timer": State({"ActiveState": "inactive"})}, [], ["GD1003"]),
+    "a timer": ({f"gopls-prewarm@{ME}.timer": active()}, [], []),
 }
 
 
 @pytest.mark.parametrize("case", UNITS)
 def test_units(evaluate: t.Any, case: str) -> None:
-    states, listens, expected = UNITS[case]
-    assert [found.rule.id for found in evaluate(units=states, listens=listens, rendered={})] == expected
+    states, missing, expected = UNITS[case]
+    findings = evaluate(units=states, missing=missing, rendered={})
+    assert [found.rule.id for found in findings] == expected
+    for found in findings:
+        assert found.rule is not language_server.NO_SOCKET or (PROFILES if PPROF in states else FILE) in found.cause
 
 
 def test_the_line_of_a_drop_in_is_named(evaluate: t.Any, tmp_path: pathlib.Path) -> None:
@@ -341,7 +356,8 @@ def test_a_daemon_is_examined_without_a_connection(host_root: pathlib.Path, monk
         assert server.daemon.environment["A"] == "b"
         assert server.daemon.program == os.path.realpath(sys.executable)
         process.communicate(b"\n")
-    assert (server.mode, server.variables, server.listens) == ("daemon", VARIABLES, False)
+    assert (server.mode, server.variables) == ("daemon", VARIABLES)
+    assert server.missing == [f"{host_root}/SOCKET_DIR/{ME}/gopls.sock"]
     assert server.rendered[UNIT] == (
         f"{host_root}/UNIT_DIR/gopls@.service",
         {"MemoryMax": "1048576", "MemoryHigh": "0"},
@@ -371,6 +387,24 @@ def test_crash_logs_are_read_newest_first(host_root: pathlib.Path, monkeypatch: 
     ]
 
 
+def test_a_lease_on_a_crash_log_delays_no_report(host_root: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record_queries(monkeypatch, {})
+    log = host_root / f"LOG_DIR/crashes/{ME}/1.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("result signal\n")
+    os.utime(log, (100, 100))
+    with log.open() as file:
+        previous = signal.signal(signal.SIGIO, signal.SIG_IGN)
+        fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+        try:
+            with time_limit(10):
+                (server,) = language_servers.servers_of([user()])
+        finally:
+            fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+            signal.signal(signal.SIGIO, previous)
+    assert server.crashes == [Crash(str(log), "", 100)]
+
+
 def test_prewarm_units_are_queried_if_they_exist(host_root: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = pathlib.Path(paths.prewarm_file(ME))
     path.parent.mkdir(parents=True)
@@ -378,6 +412,24 @@ def test_prewarm_units_are_queried_if_they_exist(host_root: pathlib.Path, monkey
     names = record_queries(monkeypatch, {})
     language_servers.servers_of([user()])
     assert {PREWARM, f"gopls-prewarm@{ME}.timer"} <= set(names)
+
+
+@pytest.mark.parametrize("pprof", [False, True])
+def test_the_socket_of_profiles_is_required_if_the_rendered_daemon_serves_them(
+    fake_host: t.Any, host_root: pathlib.Path, monkeypatch: pytest.MonkeyPatch, pprof: bool
+) -> None:
+    options = DaemonOptions(
+        "/usr/local/bin/gopls", "/usr/local/go", Limits(1 << 30, 1 << 29, 1 << 28), 252, pprof=pprof
+    )
+    for path, text in render_units(options).items():
+        pathlib.Path(path).write_text(text)
+    record_queries(monkeypatch, {SOCKET: {"ActiveState": "active"}, PPROF: {"ActiveState": "inactive"}})
+    (server,) = language_servers.servers_of([user()])
+    servers = LanguageServers([server._replace(missing=[])], PINNED)
+    found = language_server.evaluate(Snapshot(fake_host.declaration, [], [], language_servers=servers))
+    causes = [one.cause for one in found if one.rule is language_server.NO_SOCKET]
+    expected = f"{PPROF} is inactive; expected a socket at {host_root}/SOCKET_DIR/{ME}/pprof.sock"
+    assert causes == ([expected] if pprof else [])
 
 
 def test_modes(host_root: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -392,7 +444,7 @@ def test_modes(host_root: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None
 def test_without_a_response_of_systemd_all_is_unknown(host_root: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(language_servers, "states_of", lambda *_arguments: {})
     (server,) = language_servers.servers_of([user()])
-    assert (server.mode, server.units, server.rendered, server.listens) == ("daemon", {}, {}, True)
+    assert (server.mode, server.units, server.rendered, server.missing) == ("daemon", {}, {}, ())
 
 
 def test_the_pinned_gopls_and_the_applied_workarounds(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:

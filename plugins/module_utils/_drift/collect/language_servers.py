@@ -15,7 +15,8 @@ from ..._core.errors import DevserverError
 from ..._environment.declaration import UserEnvironment
 from ..._gopls import paths
 from ..._gopls.settings import Schema, read_schema
-from ..._host.files import is_socket, read_text
+from ..._gopls.units import serves_profiles
+from ..._host.files import is_socket, open_unfollowed, read_text
 from ..._host.procfs import read_process
 from ..._systemd import systemctl
 from ..._systemd.environment_files import assignments_in
@@ -105,7 +106,9 @@ def _variables(user: str) -> dict[str, str]:
 def _units_of(user: UserEnvironment) -> list[str]:
     name = user.account.name
     prewarm = [] if os.path.exists(paths.prewarm_file(name)) else [paths.prewarm_unit(name), paths.prewarm_timer(name)]
-    units = [unit for unit in paths.units_of(name) if unit not in prewarm]
+    command = settings_in(f"{systemctl.UNIT_DIR}/gopls@.service").get("ExecStart", "")
+    profiles = [] if serves_profiles(command) else [paths.pprof_socket(name), paths.pprof_proxy(name)]
+    units = [unit for unit in paths.units_of(name) if unit not in (*prewarm, *profiles)]
     return [*units, paths.session_slice(user.account.uid)]
 
 
@@ -120,7 +123,8 @@ def _server(
     files = {server.unit: f"{systemctl.UNIT_DIR}/gopls@.service", slice_name: paths.session_file(user.account.uid)}
     rendered = {unit: (path, _limits(path)) for unit, path in files.items()}
     daemon = read_process(int(own_states[server.unit].values.get("MainPID", "0")))
-    return server._replace(listens=is_socket(server.socket), daemon=daemon, rendered=rendered)
+    missing = [path for path in server.sockets.values() if not is_socket(path)]
+    return server._replace(missing=missing, daemon=daemon, rendered=rendered)
 
 
 def _limits(path: str) -> dict[str, str]:
@@ -131,6 +135,13 @@ def _crashes(user: str) -> list[Crash]:
     """Return the crash logs of a user's daemon, newest first."""
     crashes = []
     for path in glob.glob(os.path.join(glob.escape(f"{paths.LOG_DIR}/crashes/{user}"), "*.log")):
-        with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
-            crashes.append(Crash(path, file.readline(_SHORT).strip(), os.fstat(file.fileno()).st_mtime))
+        with contextlib.suppress(FileNotFoundError):
+            crashes.append(Crash(path, _first_line(path), os.lstat(path).st_mtime))
     return sorted(crashes, key=lambda crash: crash.at, reverse=True)
+
+
+def _first_line(path: str) -> str:
+    """Return the first line of a log; empty if its owner keeps it from being read, such as by a lease on it."""
+    with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace", opener=open_unfollowed) as file:
+        return file.readline(_SHORT).strip()
+    return ""

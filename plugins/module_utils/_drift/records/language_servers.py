@@ -43,17 +43,17 @@ class OtherLimit(t.NamedTuple):
 class LanguageServer(t.NamedTuple):
     """The gopls of one user: ``mode`` is daemon, per-editor or none; ``variables`` are those rendered for gopls.
 
-    ``units`` has the state of each unit of the user, ``listens`` is whether the socket exists, and ``daemon`` is None
-    if none runs. ``rendered`` has the limits in the files of units, by unit: file, and value by name. ``limit_lines``
-    has the line that sets a limit, by unit and name, for the limits that differ. ``overrides`` are the directives of
-    others in the files of units, by unit.
+    ``units`` has the state of each unit of the user, ``missing`` are those of ``sockets`` that do not exist, and
+    ``daemon`` is None if none runs. ``rendered`` has the limits in the files of units, by unit: file, and value by
+    name. ``limit_lines`` has the line that sets a limit, by unit and name, for the limits that differ. ``overrides``
+    are the directives of others in the files of units, by unit.
     """
 
     user: UserEnvironment
     mode: str = "none"
     variables: t.Mapping[str, str] = {}
     units: t.Mapping[str, State] = {}
-    listens: bool = True
+    missing: t.Collection[str] = ()
     daemon: Process | None = None
     rendered: t.Mapping[str, tuple[str, t.Mapping[str, str]]] = {}
     crashes: t.Sequence[Crash] = ()
@@ -71,6 +71,13 @@ class LanguageServer(t.NamedTuple):
     @property
     def socket(self) -> str:
         return paths.socket_of(self.user_name)
+
+    @property
+    def sockets(self) -> dict[str, str]:
+        """The paths of the sockets that systemd must provide for the user, by their units."""
+        name = self.user_name
+        paths_by_unit = {paths.socket_unit(name): self.socket, paths.pprof_socket(name): paths.profiles_of(name)}
+        return {unit: path for unit, path in paths_by_unit.items() if unit in self.units}
 
     @property
     def other_limits(self) -> list[OtherLimit]:

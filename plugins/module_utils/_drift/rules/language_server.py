@@ -40,8 +40,9 @@ NO_SOCKET = Rule(
     title="The socket of a language server is missing",
     impact="Editors that are configured to use it have no language server at all.",
     why="""\
-systemd listens for the user: `gopls-proxy@USER.socket` must be active, and its file must exist. It was stopped, it
-failed, or the file was removed from /run/gopls. The socket is examined without a connection, which would start the
+systemd listens for the user: `gopls-proxy@USER.socket` must be active, and its file must exist. With
+`language_server_pprof: true` the same applies to `gopls-pprof@USER.socket`. It was stopped, it failed, or the file was
+removed from /run/gopls. The socket is examined without a connection, which would start the
 daemon.""",
     fix="Run `systemctl start gopls-proxy@USER.socket`. If that fails, read `systemctl status` of it.",
     example="gopls-proxy@alice.socket is inactive; expected a socket at /run/gopls/alice/gopls.sock",
@@ -202,7 +203,7 @@ def _editors(server: LanguageServer, files: t.Sequence[EditorSettings]) -> t.Ite
 
 def _units(server: LanguageServer) -> t.Iterator[Finding]:
     for unit, state in server.units.items():
-        if unit.endswith(".socket"):
+        if unit in server.sockets:
             yield from _socket(server, unit, state)
         elif unit.endswith(".timer") and not state.active:
             remedy = Remedy(f"start it, or {_PROVISION_AGAIN}", [f"systemctl enable --now {shlex.quote(unit)}"])
@@ -215,15 +216,16 @@ def _units(server: LanguageServer) -> t.Iterator[Finding]:
 
 
 def _socket(server: LanguageServer, unit: str, state: State) -> t.Iterator[Finding]:
-    if state.active and server.listens:
+    path = server.sockets[unit]
+    if state.active and path not in server.missing:
         return
     if state.active:
-        cause = f"{unit} is active, but its file {server.socket} is missing"
+        cause = f"{unit} is active, but its file {path} is missing"
         proxy = unit.replace(".socket", ".service")
         remedy = Remedy(f"stop {proxy}, which keeps the socket in use, and restart {unit}")
     else:
         status = state.values.get("ActiveState", "missing") + (f" ({state.result})" if state.failed else "")
-        cause = f"{unit} is {status}; expected a socket at {server.socket}"
+        cause = f"{unit} is {status}; expected a socket at {path}"
         command = f"systemctl start {shlex.quote(unit)}"
         remedy = Remedy(f"start it; if that fails, read 'systemctl status {unit}'", [command])
     yield Finding(NO_SOCKET, cause, remedy, server.user_name, source=state.source)
