@@ -34,13 +34,18 @@ __go_path() {
   unset __go_first __go_rest __go_dir
 }
 __go_user=USERS/$(/usr/bin/id -un).sh
-if [ -r "$__go_user" ]; then
+# An assignment to a readonly variable ends dash, zsh and sh: a subshell tries it before. The other variables are set.
+if [ ! -r "$__go_user" ]; then
+  (EVERYONE) && EVERYONE
+elif (. "$__go_user") 2>/dev/null; then
   . "$__go_user"
 else
-  EVERYONE
+  while read -r __go_line; do
+    (eval "$__go_line") && eval "$__go_line"
+  done <"$__go_user"
 fi
 unset -f __go_path
-unset __go_user
+unset __go_user __go_line
 """
 # The block of /etc/zshenv that sources it. A script's zsh inside a session keeps what it was given there: GOFLAGS=-x
 # before a command must reach it.

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 
 import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Source
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment import rendered
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import shell as shell_context
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
@@ -16,6 +17,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.d
     UserEnvironment,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells import blame
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells.startup import Startup
 
 ACCOUNT = find_account(getpass.getuser())
 ODD = "/home/ü n'd $HOME `x`"
@@ -97,3 +100,45 @@ def test_whose_file_it_is_no_program_on_path_decides(shell, script, tmp_path):
 def test_user_who_is_not_listed_gets_path_alone(shell, script):
     other = UserEnvironment(ACCOUNT._replace(name="somebody-else"), {"GOPATH": "/x"}, ["/x/bin"])
     assert run(shell, script([other]), "/usr/bin") == ["/g/bin:/usr/local/bin:/usr/bin", "unset", "1", "unset"]
+
+
+@pytest.mark.parametrize("argv", [["sh"], ["dash"], ["bash"], ["bash", "--posix"], ["zsh"], ["zsh", "--emulate", "sh"]])
+@pytest.mark.parametrize("readonly", ["GOBIN", "PATH", "GOBIN PATH", "GOLAST"])
+@pytest.mark.parametrize("listed", [True, False])
+def test_a_readonly_variable_ends_no_shell_and_all_others_are_set(script, argv, readonly, listed):
+    if not shutil.which(argv[0]):
+        pytest.skip(f"this machine has no {argv[0]}")
+    declared = {"GOPATH": ODD, "GOBIN": "/b", "GOLAST": "/l"}
+    file = script([UserEnvironment(ACCOUNT, declared, ["/g/bin"])] if listed else [])
+    shown = " ".join(f'"${{{name}-}}"' for name in ("PATH", *declared))
+    command = f"GOBIN=/own GOLAST=/own; readonly {readonly}; . {file}; printf '%s\\n' {shown}"
+    done = subprocess.run(
+        [*argv, "-c", command], env={"PATH": "/usr/bin"}, stdin=subprocess.DEVNULL, capture_output=True, text=True
+    )
+    values = dict(declared, PATH="/g/bin:/usr/bin") if listed else {"PATH": "/g/bin:/usr/local/bin:/usr/bin"}
+    kept = {"PATH": "/usr/bin", "GOPATH": "", "GOBIN": "/own", "GOLAST": "/own"}
+    expected = [
+        kept[name] if name in readonly.split() else values.get(name, kept[name]) for name in ("PATH", *declared)
+    ]
+    assert (done.returncode, done.stdout.splitlines()) == (0, expected)
+    # The reason is shown, and names the variable.
+    failed = [name for name in readonly.split() if name in values]
+    assert [name for name in failed if name not in done.stderr] == []
+    assert bool(failed) is bool(done.stderr)
+
+
+@pytest.mark.parametrize("shell", ["bash", "dash", "zsh"])
+def test_the_line_that_made_a_variable_readonly_is_the_place_of_what_a_login_prints(script, tmp_path, shell):
+    if not shutil.which(shell):
+        pytest.skip(f"this machine has no {shell}")
+    (tmp_path / "00-ro.sh").write_text("# theirs\nreadonly GOBIN\n")
+    file = script([UserEnvironment(ACCOUNT, {"GOBIN": "/b", "GOLAST": "/l"}, [])])
+    for name in (".profile", ".zprofile"):
+        (tmp_path / name).write_text(f". {tmp_path}/00-ro.sh\n. {file}\n")
+    account = ACCOUNT._replace(home=str(tmp_path), shell=shutil.which(shell))
+    env = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    login = Startup(account, ["-l"], env, [] if shell == "zsh" else [str(tmp_path / ".profile")])
+    found = shell_context.probe_startup(login, 20)
+    assert found.environment["GOLAST"] == "/l" and "GOBIN" not in found.environment
+    source = blame.find_printing_line(login, found.unexpected_output, 20)
+    assert source == Source("file", str(tmp_path / "00-ro.sh"), 2)
