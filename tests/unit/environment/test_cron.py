@@ -57,6 +57,13 @@ def user(*path, **variables):
     return UserEnvironment(ACCOUNT, variables, list(path) or ["/g/bin"])
 
 
+def test_a_path_of_the_host_that_is_too_long_for_a_crontab_is_replaced_by_the_standard_one(cron_host):
+    (cron_host.directory / "environment").write_text(f"PATH=/usr/bin:/bin:/opt/{'x' * 1200}\n")
+    assert f'PATH="/g/bin:{SYSTEM}"\n' in cron_host(user())[ACCOUNT.name]
+    with pytest.raises(DevserverError, match="too long for a crontab"):
+        cron_host(user(f"/{'x' * 1000}"))
+
+
 @pytest.mark.parametrize("runs", [True, False])
 def test_cron_is_probed_only_where_systemd_runs(cron_host, monkeypatch, runs):
     (cron_host.directory / "pam.d/cron").touch()

@@ -117,11 +117,36 @@ def test_a_user_who_is_no_longer_listed_keeps_file_and_line(pam):
 
 
 @pytest.mark.parametrize(
-    ("value", "words"), [('a"b', "double quotes"), ("a#b", "and #"), (r"a\b", "backslashes"), ("x" * 1100, "too long")]
+    ("value", "words"), [('a"b', "double quotes"), ("a#b", "and #"), (r"a\b", "backslashes"), ("x" * 8192, "too long")]
 )
 def test_values_that_pam_cannot_contain_are_rejected(pam, value, words):
     with pytest.raises(DevserverError, match=words):
         pam(declaration(GOFLAGS=value))
+
+
+LONG = ":".join(["/usr/bin", "/bin", *(f"/opt/package-{number}/bin" for number in range(60))])
+
+
+def test_a_long_path_of_the_host_is_rendered_as_far_as_pam_reads_it(pam):
+    """Debian 11 to 13 read 8191 bytes, and the host's own PATH is not the users' fault."""
+    (pam.directory / "environment").write_text(f"PATH={LONG}\n")
+    assert len(LONG) > 1200 and pam(declaration())["PATH"].value == f"/g/bin:{LONG}"
+    (pam.directory / "environment").write_text(f"# theirs\nPATH={LONG}{'x' * 8000}\n")
+    with pytest.raises(DevserverError, match=f"PATH is too long .* shorten {pam.directory}/environment:2"):
+        pam(declaration())
+    (pam.directory / "environment").write_text("PATH=/usr/bin:/bin\n")
+    with pytest.raises(DevserverError, match="declare a shorter GOFLAGS"):
+        pam(declaration(GOFLAGS="x" * 8192))
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "gnu_get_libc_version"), reason="libpam of Linux")
+def test_the_longest_line_reaches_a_real_session(tmp_path: pathlib.Path) -> None:
+    value = "x" * (8191 - len('GOFLAGS DEFAULT=""\n'))
+    (tmp_path / "test").write_text(f"session required pam_env.so readenv=0 conffile={tmp_path}/env.conf\n")
+    (tmp_path / "env.conf").write_text(pam_context._line("GOFLAGS", value))
+    assert (real_session(tmp_path) or {}).get("GOFLAGS") == value
+    with pytest.raises(DevserverError, match="too long"):
+        pam_context._line("GOFLAGS", f"{value}x")
 
 
 @pytest.mark.parametrize(

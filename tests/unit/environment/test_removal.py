@@ -186,3 +186,11 @@ def test_a_plan_starts_go_only_where_something_changes(host: Host, tmp_path_fact
     calls.unlink()
     assert host.run(check=True, **declared) == []
     assert not calls.exists()
+
+
+def test_a_long_path_of_the_host_does_not_prevent_a_removal(host: Host) -> None:
+    (host.directory / "etc/environment").write_text("PATH=/usr/bin:/bin\n")
+    host.run(users=[{"name": ME}])
+    (host.directory / "etc/environment").write_text(f"PATH=/usr/bin:/bin:/opt/{'x' * 20000}\n")
+    host.run(state="absent")
+    assert not [path for path in host.tree() if "gopherops" in path]

@@ -16,7 +16,7 @@ from ..._core.errors import DevserverError
 from ..._core.provenance import Assignment
 from ..._host.accounts import Account, find_known_account
 from ..._host.assignments import find_assignments
-from ..._host.command import session_environment
+from ..._host.command import SYSTEM_PATH, session_environment
 from ..._host.files import read_text
 from ..._host.managed_block import BEGIN, has_block, with_block, without_block
 from ..._host.managed_files import ManagedFile
@@ -131,15 +131,20 @@ def _without(path: str, text: str | None) -> str | None:
 
 
 def _path_line(user: UserEnvironment) -> str:
-    rest = [entry for entry in pam.system_path() if entry not in user.path]
-    line = 'PATH="{}"'.format(":".join([*user.path, *rest]))
-    if len(line.encode("utf-8", "surrogateescape")) >= _LONGEST_LINE:
+    # The PATH of the host may be longer than a crontab allows, and that of a user is not the cause then.
+    lines = [_with_path(user, rest) for rest in (pam.system_path(), SYSTEM_PATH.split(":"))]
+    line = next((line for line in lines if len(line.encode("utf-8", "surrogateescape")) < _LONGEST_LINE), None)
+    if line is None:
         raise DevserverError(
             f"PATH of user {user.account.name} is too long for a crontab",
             expected=f"less than {_LONGEST_LINE} bytes",
             remedy="declare fewer or shorter directories",
         )
     return line + "\n"
+
+
+def _with_path(user: UserEnvironment, rest: t.Sequence[str]) -> str:
+    return 'PATH="{}"'.format(":".join([*user.path, *(entry for entry in rest if entry not in user.path)]))
 
 
 def _settings(user: str) -> list[Assignment]:

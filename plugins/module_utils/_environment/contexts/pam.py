@@ -39,8 +39,8 @@ _ONLY_FOR = "session [success=ignore default=1] pam_succeed_if.so quiet user = %
 _INCLUDES = ("@include", "include", "substack")
 # How many files include each other at most.
 _DEEPEST = 8
-# Linux-PAM before 1.5 reads lines of pam_env.conf into a buffer of this many bytes.
-_LONGEST_LINE = 1024
+# Linux-PAM 1.4 and 1.5 read lines of pam_env.conf into a buffer of this many bytes; later releases have no limit.
+_LONGEST_LINE = 8192
 # What pam_env cannot have in a value: a double quote ends it, # the line, and it drops each backslash.
 _IMPOSSIBLE = re.compile(r'["#\\]')
 # PAM and cron use an entry as it is written: they expand neither $, ` nor ~.
@@ -167,6 +167,8 @@ def _host_directories() -> list[str]:
 
 
 def _render(variables: t.Mapping[str, str], path: list[str], rest: list[str]) -> str:
+    if not variables and not path:
+        return ""
     everything = dict(variables, PATH=":".join(path + [entry for entry in rest if entry not in path]))
     return "".join(_line(name, value) for name, value in everything.items())
 
@@ -180,10 +182,12 @@ def _line(name: str, value: str) -> str:
         )
     line = '{} DEFAULT="{}"\n'.format(name, re.sub("([$@])", r"\\\1", value))
     if len(line.encode("utf-8", "surrogateescape")) >= _LONGEST_LINE:
+        host = host_path() if name == "PATH" else None
+        is_cause = host is not None and 2 * len(host.value) > len(value)
         raise DevserverError(
             f"{name} is too long for PAM, which sets it for commands over ssh",
             expected=f"less than {_LONGEST_LINE} bytes",
-            remedy="shorten it, or declare it for fewer users",
+            remedy=f"shorten {host.source}" if host and is_cause else f"declare a shorter {name}",
         )
     return line
 
