@@ -25,7 +25,7 @@ from .._host.files import open_nonblocking
 from .._host.procfs import path_of, read_process
 from .._host.tempdirs import user_directory
 from .._host.trusted_paths import shared_directory
-from .._host.user_access import acting_as
+from .._host.user_access import acting_as, call_as
 from .._systemd.environment_files import assignments_in
 from .._systemd.systemctl import main_processes, properties_of
 from .._tools.build_info import read_build_info
@@ -166,7 +166,15 @@ def _collect_versions(plan: BundlePlan) -> list[BundleItem]:
 
 def _collect_build_info(plan: BundlePlan, path: str) -> BundleItem:
     # Users can write some of these binaries: root runs no program on them.
-    return _collect_item(f"build-info/{_flat_name(path)}.txt", lambda: f"{path}: {read_build_info(path).text}\n")
+    return _collect_item(f"build-info/{_flat_name(path)}.txt", lambda: f"{path}: {_read_build_info(path)}\n")
+
+
+def _read_build_info(path: str) -> str:
+    """Read the build info of a binary, with the rights of the user who can replace it or its directory."""
+    places = filter(None, [shared_directory(path), path]) if os.geteuid() == 0 else ()
+    # A directory of root that others can write to has entries of the users who made them.
+    uid = next(filter(None, (os.lstat(place).st_uid for place in places)), 0)
+    return call_as(_find_account_of(uid), lambda: read_build_info(path).text) if uid else read_build_info(path).text
 
 
 def _drift_item(plan: BundlePlan, secrets: KnownSecrets) -> BundleItem:
@@ -393,7 +401,7 @@ def _find_account_of(uid: int) -> Account:
     except KeyError:
         raise DevserverError(
             f"this host has no user with uid {uid}",
-            remedy="create that user, or give the core dump or the process to a user of this host",
+            remedy="create that user, or give the file or the process to a user of this host",
         ) from None
 
 

@@ -85,7 +85,7 @@ def _section(file: t.BinaryIO, size: int, name: bytes) -> bytes:
         raise _Unreadable("the file is truncated")
     table = _read(file, names.offset, names.size)
     for section in sections:
-        if table[section.name :].startswith(name + b"\0"):
+        if table.startswith(name + b"\0", section.name):
             return _read(file, section.offset, section.size)
     raise _Unreadable(f"it has no section {name.decode()}")
 

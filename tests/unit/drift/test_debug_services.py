@@ -26,10 +26,12 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules import debugger
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Snapshot
-from ansible_collections.gopherops.devserver.plugins.module_utils._host import procfs
+from ansible_collections.gopherops.devserver.plugins.module_utils._host import procfs, user_access
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import Process
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import unit_state
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.unit_state import State
+
+from tests.support.time_limit import time_limit
 
 DAY = 86400
 START = "{{ path=/usr/bin/dlv ; argv[]=/usr/bin/dlv exec --headless {} /x -- --listen=0.0.0.0:1 ; pid=0 }}"
@@ -311,6 +313,52 @@ class Built:
 def test_a_program_with_the_name_of_dlv_is_not_a_debugger(listener: t.Any) -> None:
     pid, _port = listener("0.0.0.0", "dlv")
     assert pid not in [one.pid for one in debug_services.wide_debuggers()]
+
+
+@pytest.fixture
+def fake_proc(tmp_path: pathlib.Path) -> pathlib.Path:
+    """A mount point of /proc with 30 processes named dlv that listen on all addresses."""
+    for pid in range(100, 130):
+        directory = tmp_path / str(pid)
+        (directory / "fd").mkdir(parents=True)
+        (directory / "fd/3").symlink_to("socket:[11]")
+        (directory / "comm").write_text("dlv\n")
+        (directory / "exe").symlink_to(f"/program/{pid}")
+    (tmp_path / "net").mkdir()
+    row = " 0: 00000000:0929 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 11 1"
+    (tmp_path / "net/tcp").write_text(f"head\n{row}\n")
+    return tmp_path
+
+
+def test_of_each_user_a_limited_number_of_processes_is_inspected(
+    fake_proc: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(debug_services, "read_build_info", lambda _path: Built())
+    found = debug_services.wide_debuggers(str(fake_proc))
+    assert [(one.pid, one.address) for one in found] == [(pid, "0.0.0.0:2345") for pid in range(100, 120)]
+
+
+def test_programs_that_do_not_respond_cost_their_user_the_time_limit_once(
+    fake_proc: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("LIMIT", 1.0), ("_UNRESPONSIVE", {}), ("_SPENT", {})):
+        monkeypatch.setattr(user_access, name, value)
+    responding = f"{fake_proc}/100/exe"
+    monkeypatch.setattr(
+        debug_services, "read_build_info", lambda path: Built() if path == responding else time.sleep(60)
+    )
+    with time_limit(10):
+        assert [one.pid for one in debug_services.wide_debuggers(str(fake_proc))] == [100]
+
+
+def test_a_process_without_a_wide_socket_has_its_program_not_read(
+    fake_proc: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(debug_services, "read_build_info", lambda _path: time.sleep(60))
+    for link in fake_proc.glob("*/fd/*"):
+        link.unlink()
+    with time_limit(10):
+        assert debug_services.wide_debuggers(str(fake_proc)) == []
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._support_bundl
     dump_goroutines,
 )
 
+from tests.support.directories import public_directory
+from tests.support.go_binaries import build_info, elf
 from tests.support.killing import kill_group
 from tests.support.time_limit import time_limit
 
@@ -157,6 +159,29 @@ def test_build_info_is_read_without_running_go(tmp_path, goroot):
     name = f"build-info/{goroot.strip('/').replace('/', '_')}_bin_gofmt.txt"
     assert items[name].text == expected
     assert "version -m" not in (tmp_path / "runs").read_text()
+
+
+@needs_root
+@pytest.mark.parametrize("linked", ["file", "directory", "owned link", ""])
+def test_root_follows_no_link_of_a_user_to_a_binary(linked):
+    nobody = pwd.getpwnam("nobody")
+    with public_directory() as directory:
+        users, secrets = directory / "users", directory / "secrets"
+        users.mkdir()
+        os.chown(users, nobody.pw_uid, nobody.pw_gid)
+        secrets.mkdir(mode=0o700)
+        (secrets / "debuggee").write_bytes(elf(build_info()))
+        binary = (directory if linked == "owned link" else users) / "api/debuggee"
+        if linked == "directory":
+            binary.parent.symlink_to(secrets)
+        else:
+            binary.parent.mkdir()
+            binary.symlink_to(secrets / "debuggee") if linked else binary.write_bytes(elf(build_info()))
+        for path in (binary,) if linked == "owned link" else (binary.parent, binary):
+            os.chown(path, nobody.pw_uid, nobody.pw_gid, follow_symlinks=False)
+        items = collect(PLAN._replace(binaries=[str(binary)]))
+    (item,) = [item for item in items if item.name.startswith("build-info/")]
+    assert ("example.com/x" in item.text, "Permission denied" in item.problem) == (not linked, bool(linked))
 
 
 def test_a_log_begins_with_a_complete_line(tmp_path):

@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.go_binaries import LINES, build_info, elf
+from tests.support.time_limit import time_limit
 
 INFO = BuildInfo(
     "go1.22.12",
@@ -107,6 +108,17 @@ def test_only_the_needed_sections_are_read(tmp_path: pathlib.Path) -> None:
     path = write(tmp_path / "x", elf(build_info()))
     os.truncate(path, 1 << 40)
     assert read_build_info(path) == INFO
+
+
+def test_each_section_costs_the_length_of_the_searched_name(tmp_path: pathlib.Path) -> None:
+    count, names = 65535, 4 * 1024 * 1024
+    header = b"\x7fELF\2\1\1" + bytes(9)
+    header += struct.pack("<HHIQQQIHHHHHH", 2, 62, 1, 0, 0, 64 + names, 0, 64, 0, 0, 64, count, 0)
+    first = struct.pack("<2I4Q", 0, 3, 0, 0, 64, names) + bytes(24)
+    rest = (struct.pack("<2I4Q", 1, 1, 0, 0, 0, 0) + bytes(24)) * (count - 1)
+    path = write(tmp_path / "x", header + b"a" * names + first + rest)
+    with time_limit(4), pytest.raises(DevserverError, match="no section"):
+        read_build_info(path)
 
 
 def cut(content: bytes) -> bytes:

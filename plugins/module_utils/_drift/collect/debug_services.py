@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import os
 import re
@@ -14,7 +15,7 @@ from ..._delve.running import read_running
 from ..._delve.services import unit_name
 from ..._delve.tls.server import DIRECTORY, FILES
 from ..._delve.tls.validity import parse_duration, read_expiry
-from ..._host.accounts import find_owner
+from ..._host.accounts import Account, find_owner
 from ..._host.procfs import (
     PROC,
     listening_sockets,
@@ -25,12 +26,14 @@ from ..._host.procfs import (
     socket_inodes,
     start_time,
 )
-from ..._host.user_access import acting_as
+from ..._host.user_access import each_as
 from ..._systemd.systemctl import UNIT_DIR, manager_runs
 from ..._systemd.unit_state import State, states_of
 from ..._tools.build_info import read_build_info
 from ..records.debuggers import Debuggers, DebugServiceState, WideDebugger
 
+# Of each user; a name costs a process nothing.
+_MOST_PROCESSES = 20
 _MODULE = "github.com/go-delve/delve"
 # The dlv in the command of a unit.
 _DLV = re.compile(r"[\s=](/\S+) (?:exec|attach) --headless")
@@ -105,26 +108,35 @@ def wide_debuggers(proc: str = PROC) -> list[WideDebugger]:
     """Return each dlv that listens on an address outside the loopback network."""
     sockets = listening_sockets(proc)
     wide = {socket.inode: str(socket.address) for socket in sockets if not socket.address.is_local}
-    debuggers = (_debugger(pid, wide, proc) for pid in (process_ids(proc) if wide else []))
-    return [debugger for debugger in debuggers if debugger]
+    of_users: dict[int, list[int]] = {}
+    for pid in process_ids(proc) if wide else []:
+        uid = owner_id(pid, proc)
+        if uid is not None and read_file(pid, "comm", proc).startswith("dlv"):
+            of_users.setdefault(uid, []).append(pid)
+    limited = {uid: pids[:_MOST_PROCESSES] for uid, pids in of_users.items()}
+    return [debugger for uid, pids in limited.items() for debugger in _debuggers_of(uid, pids, wide, proc)]
 
 
-def _debugger(pid: int, wide: t.Mapping[str, str], proc: str) -> WideDebugger | None:
-    uid = owner_id(pid, proc)
-    if uid is None or not read_file(pid, "comm", proc).startswith("dlv"):
-        return None
-    try:
-        owner = find_owner(uid)
-        with acting_as(owner):
-            inodes = socket_inodes(pid, proc) if _is_dlv(path_of(pid, "exe", proc)) else set()
-            unit = _UNIT.search(read_file(pid, "cgroup", proc))
-    except OSError:
-        return None  # It has exited, or this process may not read it.
-    address = next((wide[inode] for inode in sorted(inodes) if inode in wide), "")
-    if not address:
-        return None
-    name = owner.name if owner else str(uid)
-    return WideDebugger(pid, name, address, unit.group(1) if unit else "", start_time(pid, proc))
+def _debuggers_of(uid: int, pids: t.Sequence[int], wide: t.Mapping[str, str], proc: str) -> t.Iterator[WideDebugger]:
+    """Yield the debuggers among the processes of one user, whose programs can be any files of that user."""
+    owner = find_owner(uid)
+    account = owner or Account(str(uid), uid, uid, "/", "")
+    processes = {path_of(pid, proc=proc): pid for pid in pids}
+    results = each_as(account, lambda pid: _inspect(pid, wide, proc), processes, as_root=owner is None)
+    for path, pid in processes.items():
+        with contextlib.suppress(DevserverError, OSError):  # It has exited, or this process may not read it.
+            address, unit = results[path]()
+            if address:
+                yield WideDebugger(pid, account.name, address, unit, start_time(pid, proc))
+
+
+def _inspect(pid: int, wide: t.Mapping[str, str], proc: str) -> list[str]:
+    """Return the wide address of a dlv and its unit; empty without one."""
+    address = next((wide[inode] for inode in sorted(socket_inodes(pid, proc)) if inode in wide), "")
+    # The program is read last, because it can be large.
+    is_debugger = bool(address) and _is_dlv(path_of(pid, "exe", proc))
+    unit = _UNIT.search(read_file(pid, "cgroup", proc))
+    return [address if is_debugger else "", unit.group(1) if unit else ""]
 
 
 def _is_dlv(program: str) -> bool:
