@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import pathlib
 import shutil
 import tempfile
@@ -20,3 +21,14 @@ def public_directory() -> t.Iterator[pathlib.Path]:
         yield directory
     finally:
         shutil.rmtree(directory)
+
+
+def nest(top: pathlib.Path, levels: int) -> None:
+    """Create a directory in ``top``, one in it, and so on."""
+    place = os.open(top, os.O_RDONLY)
+    for _level in range(levels):
+        os.mkdir("d", dir_fd=place)
+        below = os.open("d", os.O_RDONLY, dir_fd=place)
+        os.close(place)
+        place = below
+    os.close(place)

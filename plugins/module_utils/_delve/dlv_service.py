@@ -55,7 +55,7 @@ def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
         plan = apply_plan(plan)
     changes = plan.changes
     if purge:
-        remove_builds(plan, changes, check=check)
+        plan = remove_builds(plan, changes, check=check)
     states = wait_for_services(services, 0 if check else params["wait"])
     ptrace = {account.name: probe_ptrace(account) for account in {service.account for service in services}}
     wait = None if check else params["wait"]

@@ -14,10 +14,10 @@ import typing as t
 from .._core.errors import DevserverError
 from .._core.redaction import without_secrets
 from .._host.accounts import find_account, find_owner
-from .._host.files import Changes, read_text, remove
+from .._host.files import Changes, read_text
 from .._host.managed_files import FileEdit, ManagedFile, plan_each, plan_edits, write_each
-from .._host.removal import remove_empty_directories, remove_paths
-from .._host.skipped_files import SkippedFile
+from .._host.removal import remove_as_owner, remove_empty_directories
+from .._host.skipped_files import SkippedFile, skip_errors
 from .._systemd import reload_journal, systemctl
 from .._systemd.systemctl import UNIT_DIR, manager_runs
 from .._tools.build_info import read_build_info
@@ -136,7 +136,7 @@ def _write_files(plan: DebugServicePlan) -> DebugServicePlan:
 
     written = write_each(plan.edits, skipped, is_needed)
     for name in plan.removed:
-        _remove_build(name, skipped)
+        _remove_build(os.path.join(units.STATE_DIR, name), skipped)
     return plan._replace(edits=written, skipped=skipped)
 
 
@@ -292,30 +292,33 @@ def _stop_verbs(state: t.Mapping[str, str]) -> list[str]:
     return (["disable"] if enabled else []) + (["stop"] if running else [])
 
 
-def _remove_build(name: str, skipped: list[SkippedFile]) -> None:
+def _remove_build(path: str, skipped: list[SkippedFile]) -> None:
     """Remove the build of a service; its user can prevent that, for example by a mount, and is skipped then."""
-    path = os.path.join(units.STATE_DIR, name)
     try:
         uid = os.lstat(path).st_uid
     except FileNotFoundError:
         return
     owner = find_owner(uid)
-    try:
-        remove(path)
-    except OSError as error:
-        problem, remedy = f"cannot remove {path}: {error}", f"run 'rm -r {path}' as root"
-        user = owner.name if owner else str(uid)
-        skipped.append(SkippedFile(user, path, None, None, str(DevserverError(problem, remedy=remedy))))
+    with skip_errors(skipped, owner.name if owner else str(uid), path):
+        remove_as_owner(path)
 
 
-def remove_builds(plan: DebugServicePlan, changes: Changes, *, check: bool) -> None:
-    """Remove the builds without a unit, which killed runs have left, and the directories of debug services."""
+def remove_builds(plan: DebugServicePlan, changes: Changes, *, check: bool) -> DebugServicePlan:
+    """Remove the builds without a unit, which killed runs have left, and the directories of debug services.
+
+    Return the plan with the builds that were skipped.
+    """
+    skipped = list(plan.skipped)
     removed = [os.path.join(units.STATE_DIR, name) for name in plan.removed]
     others = sorted({*glob.glob(os.path.join(glob.escape(units.STATE_DIR), "*"))} - {*removed})
-    remove_paths(others, changes, check=check)
+    for path in others:
+        changes.add(path, "directory\n", "")
+        if not check:
+            _remove_build(path, skipped)
     if not check:
         parent = os.path.dirname(units.ENVIRONMENT_DIR)
         remove_empty_directories([units.STATE_DIR, units.ENVIRONMENT_DIR, parent])
+    return plan._replace(skipped=skipped)
 
 
 def _redacted_diff(edit: FileEdit) -> tuple[str, str]:

@@ -8,17 +8,18 @@ The plan reads everything and writes nothing, so that nothing is written before 
 from __future__ import annotations
 
 import contextlib
+import glob
 import json
 import os
 import re
 import typing as t
 
 from .._core.errors import DevserverError
-from .._host.files import Changes, read_text, remove
+from .._host.files import Changes, read_text
 from .._host.managed_files import FileEdit, plan_each, write_each
 from .._host.records import record_path
-from .._host.removal import remove_empty_directories, remove_paths
-from .._host.skipped_files import SkippedFile
+from .._host.removal import remove_as_owner, remove_empty_directories, remove_paths
+from .._host.skipped_files import SkippedFile, skip_errors
 from .._systemd import systemctl
 from . import manager, paths
 from .expected import ExpectedDaemons
@@ -94,7 +95,8 @@ def apply_plan(plan: DaemonPlan) -> DaemonPlan:
             manager.stop_units([*(unit for name in plan.removed for unit in paths.units_of(name)), *plan.units.stop])
         plan = _write_files(_remove_user_directories(plan))
         if plan.expected.purge and not plan.skipped:
-            remove_paths(plan.directories, Changes(), check=False)
+            of_users = (entry for path in plan.directories for entry in glob.glob(os.path.join(path, "*")))
+            remove_paths([*of_users, *plan.directories], Changes(), check=False)
             etc = os.path.dirname(paths.SETTINGS)
             candidates = (os.path.dirname(paths.PREWARM), etc, os.path.dirname(record_path(ROLE)), os.path.dirname(etc))
             remove_empty_directories(candidates)
@@ -163,13 +165,8 @@ def _remove_user_directories(plan: DaemonPlan) -> DaemonPlan:
     skipped = list(plan.skipped)
     for name in plan.removed:
         for path in (f"{paths.SOCKET_DIR}/{name}", f"{paths.CACHE_DIR}/{name}"):
-            try:
-                remove(path)
-            except OSError as error:
-                if isinstance(error, FileNotFoundError) and not os.path.lexists(path):
-                    continue
-                problem, remedy = f"cannot remove {path}: {error}", f"run 'rm -r {path}' as root, and the play again"
-                skipped.append(SkippedFile(name, path, None, None, str(DevserverError(problem, remedy=remedy))))
+            with skip_errors(skipped, name, path), contextlib.suppress(FileNotFoundError):
+                remove_as_owner(path)
     return plan._replace(skipped=skipped)
 
 

@@ -1,14 +1,55 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Removes directories that the collection has made, each with its parents that are empty then."""
+"""Removes directories that the collection has made: those that users fill with the rights of these users."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import typing as t
 
+from .accounts import Account, find_owner
+from .command import SYSTEM_PATH, run
 from .files import Changes, remove
+
+# Seconds for one directory of a user; a later run continues with the rest.
+_SECONDS = 10.0
+# rm removes directories that are nested at any depth. The modes are those of a module cache, for example.
+_REMOVE = """
+remove() { rm -rf --one-file-system -- "$1"; }
+remove "$1" 2>/dev/null || { chmod -R u+rwX -- "$1" && remove "$1"; }
+"""
+
+
+def remove_as_owner(path: str) -> None:
+    """Remove what is in a directory of root; a directory of a user with that user's rights, within a time limit.
+
+    Raises DevserverError or OSError if a part is left.
+    """
+    status = os.lstat(path)
+    if stat.S_ISDIR(status.st_mode) and os.geteuid() == 0 and status.st_uid != 0:
+        owner = find_owner(status.st_uid) or Account(str(status.st_uid), status.st_uid, status.st_gid, "/", "/bin/sh")
+        remove_as(owner, path)
+    else:
+        remove(path)
+
+
+def remove_as(account: Account, path: str) -> None:
+    """Remove a directory of ``account`` like ``remove_as_owner``; not inside of ``acting_as``."""
+    with contextlib.suppress(OSError):
+        os.rmdir(path)  # Most are empty.
+        return
+    # The user may not enter the directories above.
+    parent, name = os.path.split(path)
+    argv = ["/bin/sh", "-c", _REMOVE, "sh", name]
+    completed = run(argv, env={"PATH": SYSTEM_PATH}, cwd=parent, account=account, timeout=_SECONDS)
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            os.rmdir(path)  # Its parent may be root's.
+    except OSError as error:
+        problem = f"cannot remove {path} of user {account.name}"
+        raise completed.error(problem, remedy=f"run 'rm -r {path}' as root") from error
 
 
 def remove_paths(paths: t.Iterable[str], changes: Changes, *, check: bool) -> None:
@@ -20,7 +61,7 @@ def remove_paths(paths: t.Iterable[str], changes: Changes, *, check: bool) -> No
         if os.path.lexists(path):
             changes.add(path, "directory\n" if os.path.isdir(path) and not os.path.islink(path) else "present\n", "")
             if not check:
-                remove(path)
+                remove_as_owner(path)
 
 
 def remove_empty_directories(paths: t.Iterable[str]) -> None:

@@ -8,7 +8,6 @@ import contextlib
 import fcntl
 import glob
 import os
-import shutil
 import stat
 import tempfile
 import typing as t
@@ -17,12 +16,15 @@ from .._core.ending import clean_up_with
 from .._core.errors import DevserverError
 from .accounts import Account
 from .files import open_unfollowed, remove
+from .removal import remove_as, remove_as_owner
 from .trusted_paths import shared_directory
 from .user_access import acting_as
 
 _LOCK = "lock"
 # The existing directories of this process.
 _PRESENT: set[str] = set()
+# Those that this process could not remove: they take its time only once.
+_LEFT: set[str] = set()
 
 
 class TemporaryDirectory(t.NamedTuple):
@@ -48,48 +50,56 @@ def temporary_directory(parent: str, prefix: str) -> t.Iterator[TemporaryDirecto
             " task's option work_dir or temporary_directory if it has one, else in TMPDIR of the play's environment",
             path=parent,
         )
-    remove_abandoned(parent, prefix)
-    path = tempfile.mkdtemp(prefix=prefix, dir=parent)
-    _PRESENT.add(path)
-    lock = _locked(path)
-    try:
-        yield TemporaryDirectory(path, lock)
-    finally:
-        # Held to the end, because other runs remove an unlocked directory.
-        with os.fdopen(lock, "rb"):
-            _remove(path)
-        _PRESENT.discard(path)
+    with _directory(None, parent, prefix) as directory:
+        yield directory
 
 
 @contextlib.contextmanager
 def user_directory(account: Account, parent: str, prefix: str) -> t.Iterator[str]:
     """Make a temporary directory of ``account``, and remove it with its rights, so that root follows no link in it.
 
-    Raises DevserverError if that user cannot create a directory in ``parent``.
+    Raises DevserverError if that user cannot create a directory in ``parent``, or if a part of it cannot be removed.
     """
-    with contextlib.ExitStack() as held:
-        with acting_as(account):
-            try:
-                path = held.enter_context(temporary_directory(parent, prefix)).path
-            except OSError as error:
-                raise DevserverError(
-                    f"user {account.name} cannot create a directory in {parent}: {error.strerror}",
-                    expected="a directory in which this user can create files and run programs, such as /tmp",
-                    remedy="set temporary_directory to another directory",
-                    path=parent,
-                ) from error
-        try:
-            yield path
-        finally:
-            with acting_as(account):
-                held.close()
+    with _directory(account, parent, prefix) as directory:
+        yield directory.path
+
+
+@contextlib.contextmanager
+def _directory(account: Account | None, parent: str, prefix: str) -> t.Iterator[TemporaryDirectory]:
+    remove_abandoned(parent, prefix, account)
+    with acting_as(account):
+        path = _make(account, parent, prefix)
+        _PRESENT.add(path)
+        lock = _locked(path)
+    try:
+        yield TemporaryDirectory(path, lock)
+    finally:
+        # Held to the end, because other runs remove an unlocked directory.
+        with os.fdopen(lock, "rb"):
+            _remove(path, account)
+        _PRESENT.discard(path)
+
+
+def _make(account: Account | None, parent: str, prefix: str) -> str:
+    try:
+        return tempfile.mkdtemp(prefix=prefix, dir=parent)
+    except OSError as error:
+        if account is None:
+            raise
+        raise DevserverError(
+            f"user {account.name} cannot create a directory in {parent}: {error.strerror}",
+            expected="a directory in which this user can create files and run programs, such as /tmp",
+            remedy="set temporary_directory to another directory",
+            path=parent,
+        ) from error
 
 
 @clean_up_with
 def _remove_all() -> None:
     """Remove all directories of this process, ignoring errors."""
     for path in list(_PRESENT):
-        shutil.rmtree(path, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            remove(path)
 
 
 def _locked(path: str) -> int:
@@ -111,12 +121,15 @@ def find_abandoned(parent: str, prefix: str) -> list[str]:
     return abandoned
 
 
-def remove_abandoned(parent: str, prefix: str) -> None:
-    """Remove what ``find_abandoned`` returns."""
+def remove_abandoned(parent: str, prefix: str, account: Account | None = None) -> None:
+    """Remove what ``find_abandoned`` returns, or would return to ``account``; what users prevent is left as it is."""
     for path in _directories(parent, prefix):
-        with _claim(path) as claimed:
+        with contextlib.ExitStack() as held:
+            with acting_as(account):
+                claimed = path not in _LEFT and held.enter_context(_claim(path))
             if claimed:
-                _remove(path)
+                with contextlib.suppress(DevserverError, OSError):
+                    _remove(path, account)
 
 
 def _directories(parent: str, prefix: str) -> list[str]:
@@ -155,10 +168,25 @@ def _try_lock(descriptor: int, lock: str) -> bool:
         return False
 
 
-def _remove(path: str) -> None:
+def _remove(path: str, account: Account | None) -> None:
     """Remove a directory, its lock last, so that the rest after a kill is still recognized as abandoned."""
-    for entry in os.scandir(path):
-        if entry.name != _LOCK:
-            remove(entry.path)
-    os.unlink(os.path.join(path, _LOCK))
-    os.rmdir(path)
+    _LEFT.add(path)
+    if account is None:
+        for entry in os.scandir(path):
+            if entry.name != _LOCK:
+                remove_as_owner(entry.path)
+        os.unlink(os.path.join(path, _LOCK))
+        os.rmdir(path)
+    else:
+        _remove_of_user(path, account)
+    _LEFT.discard(path)
+
+
+def _remove_of_user(path: str, account: Account) -> None:
+    """Remove a directory of a user. What is left keeps a lock, so that a later run continues."""
+    try:
+        remove_as(account, path)
+    except DevserverError:
+        with acting_as(account), contextlib.suppress(OSError):
+            os.close(_locked(path))
+        raise

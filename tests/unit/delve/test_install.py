@@ -9,6 +9,8 @@ import pathlib
 import resource
 import shutil
 import struct
+import subprocess
+import sys
 import typing as t
 
 import pytest
@@ -19,6 +21,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._delve.service
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.skipped_files import SkippedFile
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import systemctl
 
+from tests.support.directories import nest
 from tests.support.mounts import mounted
 from tests.support.systemd import FakeSystemd
 
@@ -318,6 +321,17 @@ def test_a_build_that_cannot_be_removed_causes_only_a_warning(service_host: Host
         service_host.run()
     assert [(item.user, item.file) for item in service_host.skipped] == [("12345", str(build))]
     assert service_host.files() == set()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
+def test_a_build_with_deep_directories_is_removed(service_host: Host) -> None:
+    service_host.run(entry())
+    build = service_host.directory / "state/api"
+    build.mkdir()
+    nest(build, sys.getrecursionlimit())
+    subprocess.run(["chown", "-R", "12345:12345", build], check=True)
+    service_host.run()
+    assert not service_host.skipped and not build.exists()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")

@@ -13,6 +13,7 @@ import re
 import resource
 import stat
 import subprocess
+import sys
 import time
 import types
 import typing as t
@@ -40,6 +41,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import systemctl
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.environment_files import assignments_in
 
+from tests.support.directories import nest
 from tests.support.systemd import FakeSystemd
 
 LIMITS = Limits(1024 * MIB, 972 * MIB, 870 * MIB)
@@ -256,6 +258,22 @@ def test_a_directory_that_cannot_be_removed_is_reported_and_removed_by_the_next_
     obstacle.unlink()
     assert daemon_host.apply(systemd=252).skipped == []
     assert tree(daemon_host.directory / "etc") == set()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
+@pytest.mark.parametrize("options", [{}, {"purge": True}])
+def test_deep_directories_of_a_removed_user_are_removed(daemon_host, systemd, monkeypatch, options):
+    monkeypatch.setattr(paths, "LOG_DIR", f"{daemon_host.directory}/var/log/gopls")
+    daemon_host.apply(daemon_host.user, systemd=252)
+    of_user = [daemon_host.directory / "var/cache/gopls" / ME]
+    if options:
+        of_user.append(daemon_host.directory / "var/log/gopls" / ME)
+    for directory in of_user:
+        directory.mkdir(parents=True)
+        nest(directory, sys.getrecursionlimit())
+        subprocess.run(["chown", "-R", "12345:12345", directory], check=True)
+    assert daemon_host.apply(systemd=252, **options).skipped == []
+    assert [directory for directory in of_user if directory.exists()] == []
 
 
 def outcome(planned: plan.DaemonPlan) -> Outcome:

@@ -23,6 +23,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.user_access import acting_as
 
+from tests.support.directories import nest
 from tests.support.mounts import mounted
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
@@ -146,13 +147,7 @@ def test_a_tree_that_is_too_deep_to_remove_is_an_error_of_its_path(tmp_path: pat
     """A user can make one in a cache that root removes."""
     top = tmp_path / "cache"
     top.mkdir()
-    place = os.open(top, os.O_RDONLY)
-    for _level in range(2 * sys.getrecursionlimit()):
-        os.mkdir("d", dir_fd=place)
-        below = os.open("d", os.O_RDONLY, dir_fd=place)
-        os.close(place)
-        place = below
-    os.close(place)
+    nest(top, 2 * sys.getrecursionlimit())
     try:
         with contextlib.suppress(OSError):
             files.remove(str(top))

@@ -5,15 +5,19 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import os
 import pathlib
 import pwd
 import subprocess
+import sys
+import tempfile
 import typing as t
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils._host import tempdirs
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.tempdirs import (
     find_abandoned,
     remove_abandoned,
@@ -21,7 +25,10 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.tempdirs
     user_directory,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.user_access import acting_as
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells import startup
 
+from tests.support.directories import nest
+from tests.support.mounts import mounted
 from tests.support.time_limit import time_limit
 
 PREFIX = "work-[x]-"
@@ -160,3 +167,43 @@ def test_a_users_directory_belongs_to_that_user_and_is_removed() -> None:
     assert os.path.exists("/etc/hosts") and not os.path.exists(path)
     with pytest.raises(DevserverError, match="user nobody cannot create"), user_directory(nobody, "/usr", PREFIX):
         pass
+
+
+def fill(directory: pathlib.Path, account: Account) -> None:
+    """Make directories of a user that are nested deeper than descriptors and calls can be, and one without rights."""
+    with acting_as(account):
+        nest(directory, sys.getrecursionlimit())
+        (directory / "closed/inner").mkdir(parents=True)
+        (directory / "closed").chmod(0)
+        (directory / "hosts").symlink_to("/etc/hosts")
+
+
+@needs_root
+def test_a_users_deep_directories_are_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/tmp")
+    nobody = find_account("nobody")
+    with user_directory(nobody, "/tmp", PREFIX) as own:
+        fill(pathlib.Path(own), nobody)
+    with startup.user_directory(nobody) as of_shell:
+        fill(pathlib.Path(of_shell), nobody)
+    assert not os.path.exists(own) and not os.path.exists(os.path.dirname(of_shell)) and os.path.exists("/etc/hosts")
+
+
+@needs_root
+@pytest.mark.parametrize("make", [startup.user_directory, lambda account: user_directory(account, "/tmp", PREFIX)])
+def test_what_a_user_leaves_stops_only_that_user_and_only_once(make: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/tmp")
+    nobody, daemon = find_account("nobody"), find_account("daemon")
+    with contextlib.ExitStack() as mount:
+        with pytest.raises(DevserverError, match=r"cannot remove .* of user nobody"), make(nobody) as path:
+            kept = pathlib.Path(path, "kept")
+            with acting_as(nobody):
+                kept.mkdir()
+            mount.enter_context(mounted(kept, "-t", "tmpfs", "none"))
+        for account in (nobody, daemon):
+            with make(account):
+                assert kept.exists()
+    # Another run removes it.
+    monkeypatch.setattr(tempdirs, "_LEFT", set())
+    with make(nobody):
+        assert not os.path.exists(path)
