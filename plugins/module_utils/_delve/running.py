@@ -12,7 +12,7 @@ from .._core.errors import DevserverError
 from .._environment.contexts.systemd_system import unit_environment_file
 from .._host.accounts import find_owner
 from .._host.procfs import Process, read_process
-from .._host.user_access import acting_as
+from .._host.user_access import call_as
 from .._systemd.environment_files import assignments_in
 from .._tools.build_info import read_build_info
 from .units import debuggee_path, environment_file
@@ -58,8 +58,9 @@ def read_running(name: str, user: str, pid: int, dlv: str, expected_go: str) -> 
 
 def go_of(program: str, uid: int = 0) -> str:
     """Return the Go that built a program, which the user with the ID may replace; empty if that is not known."""
-    with contextlib.suppress(DevserverError, OSError), acting_as(find_owner(uid)):
-        return read_build_info(program).go
+    owner = find_owner(uid)
+    with contextlib.suppress(DevserverError, OSError):
+        return call_as(owner, lambda: read_build_info(program).go) if owner else ""
     return ""
 
 

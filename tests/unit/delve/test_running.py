@@ -8,11 +8,15 @@ import os
 import pathlib
 import shutil
 import subprocess
+import time
 import typing as t
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve import running, units
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import systemd_system
+from ansible_collections.gopherops.devserver.plugins.module_utils._host import user_access
+
+from tests.support.time_limit import time_limit
 
 Outdated = t.Callable[[], list[str]]
 
@@ -86,3 +90,11 @@ def test_a_program_that_is_not_dlv_yet_is_not_outdated(dlv: pathlib.Path) -> Non
         assert read(build.pid, dlv) == []
         build.kill()
     assert running.read_running("api", "alice", 0, str(dlv), "") is None
+
+
+def test_a_debuggee_that_does_not_respond_costs_its_user_the_time_limit_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("LIMIT", 1.0), ("_UNRESPONSIVE", {}), ("_SPENT", {})):
+        monkeypatch.setattr(user_access, name, value)
+    monkeypatch.setattr(running, "read_build_info", lambda _path: time.sleep(60))
+    with time_limit(10):
+        assert [running.go_of("/x", os.geteuid()) for _call in range(5)] == [""] * 5
