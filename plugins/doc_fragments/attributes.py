@@ -32,7 +32,8 @@ class ModuleDocFragment:
     support: full
   diff_mode:
     description: Shows everything that it changes, or would change, before and after the change.
-    details: Only in a run with C(--diff) (C(diff=true)). It contains whole files, with secrets masked.
+    details: Only in a run with C(--diff) (C(diff=true)). It contains whole files of up to 102 KiB, with secrets
+      masked.
     support: full
 """
 

@@ -58,8 +58,8 @@ options:
     type: raw
     default: '0644'
 notes:
-  - With C(--diff) the difference contains the whole file. Set C(diff=false) for the task if the file contains secrets;
-    only what has the name or form of a secret is masked.
+  - With C(--diff) the difference contains the whole file, up to 102 KiB. Set C(diff=false) for the task if the file
+    contains secrets; only what has the name or form of a secret is masked.
 """
 
 EXAMPLES = r"""

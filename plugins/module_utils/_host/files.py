@@ -22,6 +22,8 @@ from .path_names import is_below
 
 # Bytes; all configuration files that the collection reads are smaller, and devices and /proc/kcore are larger.
 LARGEST = 8 * 1024 * 1024
+# Characters of a file in a difference; Ansible's own modules have this limit too.
+_LONGEST_SHOWN = 104448
 
 _CHUNK = 1 << 20
 ETC = "/etc"
@@ -271,7 +273,7 @@ class Changes:
         """
         if before != after:
             hide = redacted if whole else without_secrets
-            shown = {"before": printable(hide(before)), "after": printable(hide(after))}
+            shown = {"before": _shown(before, hide), "after": _shown(after, hide)}
             self._diff.append(dict(shown, before_header=subject, after_header=subject))
 
     def extend(self, others: Changes) -> None:
@@ -284,3 +286,8 @@ class Changes:
     def result(self) -> dict[str, t.Any]:
         """Return ``changed`` and ``diff`` as AnsibleModule.exit_json takes them."""
         return {"changed": bool(self), "diff": self._diff}
+
+
+def _shown(text: str, hide: t.Callable[[str], str]) -> str:
+    # To mask megabytes, which any user can put into a file, takes many seconds.
+    return printable(hide(text)) if len(text) <= _LONGEST_SHOWN else f"({len(text)} characters, too long to show)\n"

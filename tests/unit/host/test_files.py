@@ -10,6 +10,7 @@ import pathlib
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
@@ -106,6 +107,18 @@ def test_the_next_run_removes_what_a_killed_write_left(
     write_all(plan_edits([file]))
     assert entries(tmp_path) == ["logrotate.d", *(["logrotate.d/gopls"] if declared else [])]
     assert plan_edits([file]) == []
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_difference_of_megabytes_is_not_masked(whole: bool) -> None:
+    text = "#" + '"a=' * (files.LARGEST // 3)
+    changes = files.Changes()
+    start = time.monotonic()
+    changes.add("env", text, f"{text}\nGOPROXY=off\n", whole=whole)
+    assert time.monotonic() - start < 1
+    (diff,) = changes.result()["diff"]
+    assert diff["before"] == f"({len(text)} characters, too long to show)\n" != diff["after"]
+    assert len(diff["after"]) < 100
 
 
 def test_a_file_that_another_run_writes_now_stays(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
