@@ -26,9 +26,9 @@ _NEXT = re.compile(r" *(?:[^\s-].*:(?: .*)?|---.*|\.\.\..*)\Z")
 _NO_TEXT = re.compile("[^\t\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|[\u2028\u2029]")
 _DOUBLE = re.compile(r'("(?:[^"\\]|\\.)*")(.*)\Z')
 _SINGLE = re.compile(r"('(?:[^']|'')*')(.*)\Z")
-_PLAIN = re.compile(r"(.*?)((?: +#.*)?)\Z")
+_PLAIN = re.compile(r"(.*?)((?: #.*)?)\Z")
 # In braces: a name with its value and the comma after it, and the end. A plain value has no brace or bracket.
-_MEMBER = re.compile(rf""" *{_NAME} *: +("(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|(?!["': ])[^,\[\]{{}}]*?) *(?:,|(?=\}}))""")
+_MEMBER = re.compile(rf""" *{_NAME} *: +("(?:[^"\\]|\\.)*" *|'(?:[^']|'')*' *|(?!["': ])[^,\[\]{{}}]*)(?:,|(?=\}}))""")
 _CLOSED = re.compile(r" *\}(?: +#.*| *)\Z")
 # No plain value begins with one of these.
 _INDICATORS = tuple("&*!|>%@`{}[]?,#\"'")

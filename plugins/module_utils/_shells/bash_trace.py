@@ -23,8 +23,9 @@ _WATCHED = {"HOME", "PATH", "XDG_CONFIG_HOME", "CC", "CXX", "CGO_ENABLED", "GORO
 _WATCHED.update(name for name in PERSISTENT_VARIABLES if name.startswith("GO"))
 
 _NOTED = re.compile("\x01([^\0\x01]*)\0([^\0]*)\0([^\0]*)\0(\\d{1,9})\0(\\d{1,9})\0(\\d{1,9})\0([^\0]*)\0")
-# More assignments than any startup has: the work on them grows with the square of that.
+# More assignments than any startup has, and more than a call makes to one local variable: a trace may be forged.
 _MOST = 10_000
+_MOST_OF_CALL = 200
 _COMMAND = re.compile(r"(?:(export|declare|typeset|readonly)\s(?:.*?\s)?)?([A-Za-z_]\w*)\+?=")
 _SETS_LIMIT = re.compile(r"(?:builtin )?u?limit (?:.* )?[^- ]\S*$")
 # What "declare -F" prints in debugging mode.
@@ -74,44 +75,65 @@ class _History:
     """The assignments so far; those of a function's local variables are removed when it returns."""
 
     def __init__(self, environment: t.Mapping[str, str]) -> None:
-        self.entries: list[_Entry] = []
+        self._entries: dict[int, _Entry] = {}
+        self._numbers: dict[str, list[int]] = {}
+        self._next = 0
         self._values = dict(environment)
         self._environment = environment
 
     def record_text(self, command: str, source: Source, depth: int) -> None:
         """Record an assignment by its text: it may set a variable to its current value. Limits have no variable."""
         if _SETS_LIMIT.match(command):
-            self.entries.append(_Entry(Assignment("ulimit", command, source), depth))
+            self._append(_Entry(Assignment("ulimit", command, source), depth))
         match = _COMMAND.match(command)
         # Before a command, it is a variable of that command only.
         if match and (match.group(1) or len(command.split()) == 1) and self._values.get(match.group(2)):
             name = match.group(2)
-            self.entries.append(_Entry(Assignment(name, self._values[name], source), depth))
+            self._append(_Entry(Assignment(name, self._values[name], source), depth))
 
     def record_change(self, new: Assignment, depth: int, now: int) -> None:
         """Record a change by a command at call depth ``depth``, observed at the depth ``now``."""
         self._values[new.name] = new.value
         if now < depth and self._restored(new, now):
             return
-        last = self.entries[-1].item if self.entries else None
-        if last and (last.name, last.source) == (new.name, new.source):
-            self.entries.pop()  # Recorded by its text.
+        number = next(reversed(self._entries), -1)
+        if number >= 0 and self._entries[number].item[::2] == (new.name, new.source):
+            self._remove([number])  # Recorded by its text.
         # A value that no command of the caller has set is local to the call.
-        self.entries.append(_Entry(new, max(depth, now)))
+        self._append(_Entry(new, max(depth, now)))
+
+    def items(self) -> list[Assignment]:
+        return [entry.item for entry in self._entries.values()]
+
+    def last(self, name: str) -> Assignment | None:
+        """Return the last assignment of a variable."""
+        numbers = self._numbers.get(name)
+        return self._entries[numbers[-1]].item if numbers else None
+
+    def _append(self, entry: _Entry) -> None:
+        self._entries[self._next] = entry
+        self._numbers.setdefault(entry.item.name, []).append(self._next)
+        self._next += 1
 
     def _restored(self, new: Assignment, now: int) -> bool:
         """Remove changes of local variables in calls, if ``new`` is the value from before the calls."""
-        numbers = [number for number, entry in enumerate(self.entries) if entry.item.name == new.name]
-        inner = list(itertools.takewhile(lambda number: self._is_inner(number, new.value, now), reversed(numbers)))
-        rest = numbers[: len(numbers) - len(inner)]
-        before = self.entries[rest[-1]].item.value if rest else self._environment.get(new.name, "")
+        numbers = self._numbers.get(new.name, [])
+        latest = itertools.islice(reversed(numbers), _MOST_OF_CALL)
+        inner = list(itertools.takewhile(lambda number: self._is_inner(number, new.value, now), latest))
+        outer = len(numbers) - len(inner)
+        before = self._entries[numbers[outer - 1]].item.value if outer else self._environment.get(new.name, "")
         if not inner or before != new.value:
             return False
-        self.entries = [entry for number, entry in enumerate(self.entries) if number not in inner]
+        self._remove(inner)
         return True
 
+    def _remove(self, numbers: t.Iterable[int]) -> None:
+        """Remove the last assignments of a variable, the last one first."""
+        for number in numbers:
+            self._numbers[self._entries.pop(number).item.name].pop()
+
     def _is_inner(self, number: int, value: str, now: int) -> bool:
-        return self.entries[number].depth > now and self.entries[number].item.value != value
+        return self._entries[number].depth > now and self._entries[number].item.value != value
 
 
 def assignments(noted: str, environment: t.Mapping[str, str]) -> list[Assignment]:
@@ -120,18 +142,14 @@ def assignments(noted: str, environment: t.Mapping[str, str]) -> list[Assignment
     for name, value, file, line, depth, now, by in itertools.islice(_groups(noted), _MOST):
         source = Source("file", os.path.normpath(file), int(line), by or None) if file.startswith("/") else None
         if name:
-            source = source or _prompt_command(history)
+            # The commands of PROMPT_COMMAND are in no file.
+            prompt = history.last("PROMPT_COMMAND")
+            source = source or (prompt.source if prompt else None)
             history.record_change(Assignment(name, value, source or Source("process")), int(depth), int(now))
         elif source:
             history.record_text(value, source, int(depth))
-    return [entry.item for entry in history.entries if entry.item.source.file]
+    return [item for item in history.items() if item.source.file]
 
 
 def _groups(noted: str) -> t.Iterator[tuple[str, ...]]:
     return (match.groups() for match in _NOTED.finditer(noted))
-
-
-def _prompt_command(history: _History) -> Source | None:
-    """Return the assignment of PROMPT_COMMAND, because its commands are in no file."""
-    items = (entry.item for entry in reversed(history.entries))
-    return next((item.source for item in items if item.name == "PROMPT_COMMAND"), None)

@@ -19,7 +19,7 @@ from .scripts import FISH_HALF_TIME, FISH_HOOKS, FISH_PROMPT, SH_PRINT_FISH_PROF
 from .startup import Startup, user_directory
 
 # Microseconds by itself and with its parts, depth, and the first line of the command.
-_TIMED = re.compile(r"^\s*(\d{1,15})\s+\d+\s+(-*)> (.*?)(?:\.\.\.|\u2026)?$", re.MULTILINE)
+_TIMED = re.compile(r"^[ \t]*(\d{1,15})[ \t]+\d+[ \t]+(-*)> (.*?)(?:\.\.\.|\u2026)?$", re.MULTILINE)
 _STEP = re.compile(rf"^(?:(-*)> (.*)|{FISH_HALF_TIME}(.*))\n", re.MULTILINE)
 # Commands that contain other steps, besides the functions of a startup.
 _BLOCKS = {"begin", "if", "for", "while", "switch", "source", "eval"}

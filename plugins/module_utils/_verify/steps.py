@@ -36,7 +36,7 @@ func main() {
 """
 # As debug services are built; they override the flags for trimming and stripping in GOFLAGS.
 _DEBUG_FLAGS = ("-gcflags=all=-N -l", "-trimpath=false", "-ldflags=")
-_FAILED = re.compile(r"^(?:\s*--- FAIL: (\S+)|FAIL\s+(\S+) \[(?:build|setup) failed\])", re.MULTILINE)
+_FAILED = re.compile(r"^(?:[ \t]*--- FAIL: (\S+)|FAIL[ \t]+(\S+) \[(?:build|setup) failed\])", re.MULTILINE)
 _HUNG = re.compile(r"^panic: test timed out after .*\n\s*running tests:\n((?:\t\S+ \(.*\)\n)+)", re.MULTILINE)
 # Of a step's time; in the rest go lists the tests that hang.
 _TEST_SHARE = 0.9

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import getpass
+import time
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source
@@ -174,6 +175,18 @@ def test_sourced_files_are_named(tmp_path):
 @given(st.text(st.sampled_from("\x01\0aG/=1 '\n"), max_size=60))
 def test_any_output_of_a_startup_is_no_error(output):
     assert isinstance(assignments(output, {}), list)
+
+
+def test_forged_changes_of_a_local_variable_take_linear_time():
+    def forged(count):
+        depths = [0] * count + [1] * count
+        fields = (f"\x01GOPATH\0{number}\0/home/a/.profile\0{number}\0{depth}\0" for number, depth in enumerate(depths))
+        noted = "".join(f"{field}0\0\0" for field in fields)
+        start = time.process_time()
+        assert len(assignments(noted, {})) == 2 * count
+        return time.process_time() - start
+
+    assert forged(4_800) < 12 * max(forged(1_200), 0.02)
 
 
 @pytest.mark.parametrize("name", ["HOSTNAMES", "START_UP", "AUTHENTICATION", "NAMES", "GIVEN"])

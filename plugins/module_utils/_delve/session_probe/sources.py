@@ -11,7 +11,7 @@ import typing as t
 from ..._core.errors import DevserverError
 from ..._host.files import read_text
 
-_MARKER = re.compile(r"//\s*breakpoint:\s*(?P<name>\S.*?)\s*$")
+_MARKER = re.compile(r"//\s*breakpoint:\s*(?P<name>\S.*)")
 _FUNCTION = re.compile(
     r"func\s+(?:\(\s*(?:\w+\s+)?(?P<pointer>\*?)\s*(?P<receiver>\w+)[^)]*\)\s*)?(?P<name>\w+)\s*[\[(]",
 )
@@ -59,7 +59,7 @@ def parse_markers(text: str) -> dict[str, int]:
         match = _MARKER.search(line)
         if match:
             on_own_line = not line[: match.start()].strip()
-            positions[match.group("name")] = _next_code_line(lines, number) if on_own_line else number
+            positions[match.group("name").rstrip()] = _next_code_line(lines, number) if on_own_line else number
     return positions
 
 

@@ -34,7 +34,7 @@ from .editor_files import (
 from .vscode_server import VscodeServerContext, settings_of, workspace_settings
 
 # As the Go extension reads it; to its language, a byte order mark is a blank.
-_LINE = re.compile(r"[\s\ufeff]*(?P<name>[\w.\-]+)\s*=\s*(?P<value>.*?)\s*\Z")
+_LINE = re.compile(r"[\s\ufeff]*(?P<name>[\w.\-]+)\s*=\s*(?P<value>.*)")
 _KIND = ("go", "launch")
 _ATTACH = ("go", "attach")
 # Configurations of one file that are probed: a search of one takes the time of all before it.
@@ -235,5 +235,5 @@ def _read_env_file(path: str, source: Source, account: Account) -> list[Assignme
             f"{source}: envFile {path} is missing, so that no session starts",
             remedy="create that file, or remove envFile from the configuration",
         )
-    assignments = find_assignments(text, path, _LINE, lambda value: re.sub(r"""\A['"]|['"]\Z""", "", value))
+    assignments = find_assignments(text, path, _LINE, lambda value: re.sub(r"""\A['"]|['"]\Z""", "", value.rstrip()))
     return list(filter(can_be_given, assignments))
