@@ -19,13 +19,16 @@ _SHARED_UID = "GD111"
 # Of a user who is not provisioned, everything that provisioning resolves.
 _NOT_PROVISIONED = "GD113"
 _PROVISION = "provision the host again"
+# Where no user controls a file: findings of several users may have one cause there.
+_OF_THE_HOST = ("/etc", "/usr")
 
 
 def by_cause(findings: t.Iterable[Finding], users: t.Collection[str]) -> list[Finding]:
     """Return the findings, those with one cause as one; ``users`` are all users of the declaration.
 
     The worst finding of a cause represents it, and the others follow from it. If the cause concerns several users, the
-    finding is one of the host, and those of the users follow from it.
+    finding is one of the host, and those of the users follow from it. The trace of a user's startup can claim any place
+    and value: it changes no finding of anybody else.
     """
     findings = list(findings)
     shared = {user: finding for finding in findings if finding.rule.id == _SHARED_UID for user in finding.users}
@@ -44,7 +47,7 @@ def by_cause(findings: t.Iterable[Finding], users: t.Collection[str]) -> list[Fi
         elif finding.user in unprovisioned and finding.remedy.text.startswith(_PROVISION):
             key = (_NOT_PROVISIONED, finding.user)
         groups.setdefault(key, []).append(finding)
-    return [_merged(sorted(group, key=_rank), users) for group in groups.values()]
+    return [_merged(part, users) for group in groups.values() for part in _parts(sorted(group, key=_rank))]
 
 
 def _cause_of(finding: Finding, unusable: t.Iterable[tuple[str, str]]) -> tuple[t.Any, ...]:
@@ -53,11 +56,11 @@ def _cause_of(finding: Finding, unusable: t.Iterable[tuple[str, str]]) -> tuple[
         # What is in a directory cannot be used either.
         if source and source.file and user == finding.user and (source.file == path or is_below(source.file, path)):
             return (path, user)
-    if source and source.file and source.line:
-        return (source.file, source.line)
     if source and source.file:
         # Different problems of one file or directory have different remedies.
-        return (source.file, finding.remedy.text)
+        place = (source.file, source.line or finding.remedy.text)
+        of_host = any(is_below(source.file, directory) for directory in _OF_THE_HOST)
+        return place if of_host else (*place, finding.user)
     if source == BUILT_IN:
         return (finding.rule.id, finding.variable, finding.cause)
     if source == SET_ENVIRONMENT:
@@ -71,19 +74,33 @@ def _rank(finding: Finding) -> tuple[t.Any, ...]:
     return (not root, _SEVERITIES.index(finding.rule.severity), finding.user != "")
 
 
+def _parts(group: t.Sequence[Finding]) -> t.Iterator[list[Finding]]:
+    """Yield the parts of a sorted group, each with its first finding and those of all users who have that one too."""
+    rest = list(group)
+    while rest:
+        first = rest[0]
+        users = {finding.user for finding in rest if _is_alike(finding, first)}
+        yield [finding for finding in rest if not first.user or finding.user in users]
+        rest = [finding for finding in rest if first.user and finding.user not in users]
+
+
+def _is_alike(finding: Finding, first: Finding) -> bool:
+    return (finding.rule, finding.variable, finding.remedy.text) == (first.rule, first.variable, first.remedy.text)
+
+
 def _merged(group: t.Sequence[Finding], users: t.Collection[str]) -> Finding:
     first = group[0]
     affected = first.users or list(dict.fromkeys(finding.user for finding in group if finding.user))
     if len(affected) < 2 or first.users or not first.user:
         return dataclasses.replace(first, follows=tuple(group[1:]))
     everybody = set(affected) == set(users)
-    alike = [finding for finding in group if (finding.rule, finding.variable) == (first.rule, first.variable)]
+    alike = [finding for finding in group if _is_alike(finding, first)]
     named = "all users" if everybody else ", ".join(affected)
     cause = first.cause if len({finding.cause for finding in group}) == 1 else f"{first.user} has: {first.cause}"
     return dataclasses.replace(
         first,
         cause=f"for {named}: {cause}",
-        remedy=_remedy_for(alike, everybody=everybody),
+        remedy=_remedy_for(alike, users),
         user="",
         users=affected,
         context=first.context if len({finding.context for finding in group}) == 1 else "",
@@ -92,16 +109,19 @@ def _merged(group: t.Sequence[Finding], users: t.Collection[str]) -> Finding:
     )
 
 
-def _remedy_for(alike: t.Sequence[Finding], *, everybody: bool) -> Remedy:
-    """Return the remedy for several users: commands that help all of them, and the play variables of each."""
+def _remedy_for(alike: t.Sequence[Finding], users: t.Collection[str]) -> Remedy:
+    """Return the remedy for several users: commands that help all of them, and the play variables of each.
+
+    A variable is proposed for all ``users`` only if each has it with one and the same value.
+    """
     first = alike[0].remedy
+    proposed = [entry for finding in alike for entry in finding.remedy.variables.get("devserver_users", ())]
     entries: dict[str, dict[str, t.Any]] = {}
-    for finding in alike:
-        for entry in finding.remedy.variables.get("devserver_users", ()):
-            entries.setdefault(entry["name"], entry)
+    for entry in proposed:
+        entries.setdefault(entry["name"], entry)
     variables = dict(first.variables, devserver_users=list(entries.values())) if entries else first.variables
-    values = [entry["variables"] for entry in entries.values()]
-    if everybody and values and all(value == values[0] for value in values):
+    values = [entry["variables"] for entry in proposed]
+    if values and set(entries) == set(users) and all(value == values[0] for value in values):
         variables = {"devserver_variables": values[0]}
     commands = first.commands if all(finding.remedy.commands == first.commands for finding in alike) else ()
     return dataclasses.replace(first, commands=commands, variables=variables)

@@ -96,6 +96,44 @@ def test_what_provisioning_resolves_follows_from_a_user_who_is_not_provisioned()
     ]
 
 
+@pytest.mark.parametrize("file", ["/home/b/.zshrc", "/srv/team/profile", PROFILE.file])
+@pytest.mark.parametrize(
+    "of_b",
+    [
+        finding(startup.NOISY, "b", variable="", remedy=Remedy("remove the line")),
+        finding(values.CONTEXTS_DISAGREE, "b", remedy=declared("b", "2")),
+        finding(values.HOST_PATH, ""),
+    ],
+    ids=["a warning of another user", "the same variable", "the host"],
+)
+def test_a_place_that_a_user_claims_changes_no_finding_of_anybody_else(file: str, of_b: Finding) -> None:
+    source = PROFILE._replace(file=file)
+    forged = [
+        finding(variable=name, remedy=declared("a", "/tmp/x"), source=source, context=context, cause=context)
+        for name in ("V", "W")
+        for context in ("login", "cron")
+    ]
+    of_b = dataclasses.replace(of_b, source=source)
+    of_a, other = by_cause([*forged, of_b], ["a", "b"])
+    assert (of_a, other) == (dataclasses.replace(forged[0], follows=tuple(forged[1:])), of_b)
+
+
+@pytest.mark.parametrize(("file", "merged"), [(PROFILE.file, True), ("/home/b/.zshrc", False), ("/srv/x", False)])
+def test_only_in_files_of_the_host_users_have_a_common_cause(file: str, merged: bool) -> None:
+    source = PROFILE._replace(file=file)
+    found = [finding(user=user, remedy=declared(user, user), source=source, cause=user) for user in ("a", "b")]
+    assert [list(one.users) for one in by_cause(found, ["a", "b"])] == ([["a", "b"]] if merged else [[], []])
+
+
+@pytest.mark.parametrize("other", [{"V": "2"}, {}])
+def test_a_value_is_proposed_for_all_users_only_if_each_has_it(other: dict[str, str]) -> None:
+    of_b = Remedy("declare it", variables={"devserver_users": [{"name": "b", "variables": other}]} if other else {})
+    same = [finding(user=user, remedy=declared(user)) for user in ("a", "b")]
+    (merged,) = by_cause([*same[:1], finding(user="b", remedy=of_b), *(same[1:] if other else [])], ["a", "b"])
+    assert list(merged.users) == ["a", "b"]
+    assert "devserver_variables" not in merged.remedy.variables
+
+
 def test_each_user_keeps_an_own_value_in_the_remedy_of_a_shared_line() -> None:
     (merged,) = by_cause([finding(user=user, remedy=declared(user, user)) for user in ("a", "b")], ["a", "b"])
     assert merged.remedy.variables == {

@@ -197,6 +197,30 @@ def test_startup_files_and_programs_of_a_user_cannot_suppress_the_report(fake_ho
     assert seen[1].environment is not None
 
 
+def test_a_forged_trace_names_no_place_in_the_home_of_another_user(fake_host: t.Any) -> None:
+    """With a real shell, whose startup file writes records like those of the trace."""
+    homes = {name: fake_host.tmp / name for name in ("alice", "bob")}
+    for home in homes.values():
+        home.mkdir()
+    profile, shared = homes["alice"] / ".profile", homes["alice"] / "../alice/more"
+    records = "".join(
+        rf"\001{name}\000{name}\000{file}\0001\0000\0000\000\000"
+        for name, file in {
+            "GOPATH": homes["bob"] / ".zshrc",
+            "GOPROXY": homes["alice"] / "../bob/.zshrc",
+            "GOBIN": shared,
+        }.items()
+    )
+    profile.write_text(f"export GOPATH=GOPATH GOPROXY=GOPROXY GOBIN=GOBIN\nprintf '{records}' >&2\n")
+    user = fake_host.declaration.users[0]
+    accounts = [user.account._replace(home=str(home), shell="/bin/bash") for home in homes.values()]
+    fake_host.declaration.users[:] = [dataclasses.replace(user, account=account) for account in accounts]
+    seen, _of_bob = observations.observe(fake_host.declaration, [], timeout=10, kinds=[LoginContext()])
+    sources = {item.name: item.source for item in seen.assignments}
+    assert (sources["GOPATH"], sources["GOPROXY"]) == (PROCESS, PROCESS)
+    assert sources["GOBIN"] == Source("file", str(homes["alice"] / "more"), 1)
+
+
 @pytest.mark.parametrize("cause", ["a context", "a user", "the host"])
 def test_an_unexpected_error_of_the_evaluation_leaves_out_its_context_or_user(fake_host: t.Any, cause: str) -> None:
     good = fake_host.declaration.users[0]
