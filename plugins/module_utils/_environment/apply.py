@@ -71,7 +71,7 @@ def apply(
     before the first write, which is that of ``records``; all files are written inside of ``changing``. Raises
     DevserverError for a file of the host itself that cannot be read or written.
     """
-    run = _Run(check=check)
+    run = _Run({user.account.name for user in declaration.users}, check=check)
     try:
         directories = run.plan_directories(declaration.users)
         edits = [*plan_edits(records), *run.plan_edits(declaration)]
@@ -87,25 +87,25 @@ def apply(
         raise DevserverError(
             f"cannot write the environment: {error}", remedy="make this path readable and writable, and run again"
         ) from error
-    listed = {user.account.name for user in declaration.users}
     entries = sorted([*run.skipped_files, *run.skipped_directories], key=lambda entry: (entry.user, entry.file))
-    skipped, warnings = split_skipped(entries, listed)
+    skipped, warnings = split_skipped(entries, run.listed)
     return Applied(run.changes, skipped, warnings, run.without_home)
 
 
 def remove(
     files: t.Sequence[ManagedFile],
     directories: t.Iterable[str],
+    users: t.Collection[str],
     *,
     check: bool,
     changing: t.Callable[[t.Sequence[FileEdit]], t.ContextManager[None]],
 ) -> Applied:
     """Change or remove ``files`` in their order, records last, and remove those of ``directories`` that are empty then.
 
-    All files are written inside of ``changing``. Raises DevserverError for a file of the host itself that cannot be
-    read or written.
+    A file of other users than ``users`` that cannot be changed is a warning. All files are written inside of
+    ``changing``. Raises DevserverError for a file of the host itself that cannot be read or written.
     """
-    run = _Run(check=check)
+    run = _Run(users, check=check)
     try:
         edits = _records_last(plan_each(files, run.skipped_files))
         with changing(edits):
@@ -116,7 +116,7 @@ def remove(
         raise DevserverError(
             f"cannot remove the environment: {error}", remedy="make this path readable and writable, and run again"
         ) from error
-    return Applied(run.changes, run.skipped_files, [], [])
+    return Applied(run.changes, *split_skipped(run.skipped_files, run.listed), [])
 
 
 class _Directory(t.NamedTuple):
@@ -131,7 +131,8 @@ class _Directory(t.NamedTuple):
 class _Run:
     """One run over a host: what it changed, and what it skipped."""
 
-    def __init__(self, *, check: bool) -> None:
+    def __init__(self, listed: t.Collection[str], *, check: bool) -> None:
+        self.listed = listed
         self.changes = Changes()
         self.skipped_files: list[SkippedFile] = []
         self.skipped_directories: list[SkippedFile] = []
@@ -215,7 +216,7 @@ class _Run:
         path = edit.file.path
         user = user_of_record(path)
         if path == record_path(ROLE):
-            return edit.after is None and bool(self.skipped_files)
+            return edit.after is None and any(entry.user in self.listed for entry in self.skipped_files)
         unfinished = user in [entry.user for entry in self.skipped_files]
         if not (unfinished and loses_variables(edit.before, edit.after)):
             return False

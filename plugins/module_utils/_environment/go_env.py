@@ -20,7 +20,7 @@ from .contexts.vscode_server import settings_record
 from .declaration import ARGUMENT_SPEC as DECLARATION
 from .declaration import Declaration, UserEnvironment, declaration_from
 from .go_values import validate_with_go
-from .removal import own_directories, removed_files
+from .removal import known_users, own_directories, removed_files
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     **DECLARATION,
@@ -110,14 +110,16 @@ def _remove(params: t.Mapping[str, t.Any], guard: AccessGuard, *, check: bool) -
     # The users need no valid declaration any more, and no account.
     listed = [dict(user, state="absent") for user in params["users"]]
     declaration = declaration_from({**params, "users": listed, "variables": {}, "path": []})
-    removed = remove(removed_files(declaration), own_directories(), check=check, changing=guard.changing)
+    users = sorted({*known_users(), *declaration.absent})
+    files = removed_files(declaration, users)
+    removed = remove(files, own_directories(), users, check=check, changing=guard.changing)
     result = {
         "users": [],
         "users_without_home": [],
         "skipped_files": [entry._asdict() for entry in removed.skipped],
         **removed.changes.result(),
     }
-    return Outcome(result, [], removed.failure)
+    return Outcome(result, removed.warnings, removed.failure)
 
 
 def _misspelt_names(declaration: Declaration) -> list[str]:

@@ -28,12 +28,13 @@ _PAM = "/etc/pam.d"
 _FIRST_PERSON = 1000
 
 
-def removed_files(declaration: Declaration) -> list[ManagedFile]:
-    """Return the files to change, in their order; ``declaration`` lists nobody, and may add paths and users.
+def removed_files(declaration: Declaration, users: t.Collection[str]) -> list[ManagedFile]:
+    """Return the files to change, in their order; ``declaration`` lists nobody, and may add paths.
+
+    ``users`` are those of earlier runs.
 
     Raises DevserverError for a PAM service that would include a missing file, which would fail every session of it.
     """
-    users = sorted({*known_users(), *declaration.absent})
     everybody = Declaration(
         [], declaration.goroot, [], declaration.vscode_tools, vscode_settings=declaration.vscode_settings, absent=users
     )

@@ -8,6 +8,7 @@ import getpass
 import json
 import os
 import pathlib
+import pwd
 import typing as t
 
 import pytest
@@ -194,3 +195,17 @@ def test_a_long_path_of_the_host_does_not_prevent_a_removal(host: Host) -> None:
     (host.directory / "etc/environment").write_text(f"PATH=/usr/bin:/bin:/opt/{'x' * 20000}\n")
     host.run(state="absent")
     assert not [path for path in host.tree() if "gopherops" in path]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs another account")
+def test_a_user_of_no_earlier_run_cannot_fail_the_removal(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = host.tree()
+    host.run(users=[{"name": ME}])
+    stranger = pwd.getpwnam("nobody")
+    account = find_account("nobody")._replace(home=f"{host.directory}/stranger")
+    os.makedirs(f"{account.home}/.config/go/env")
+    monkeypatch.setattr("pwd.getpwall", lambda: [stranger])
+    monkeypatch.setattr(removal, "find_account", lambda _name: account)
+    host.run(state="absent")
+    assert host.tree() == before
+    assert host.run(state="absent") == []
