@@ -201,6 +201,7 @@ tools:
 skipped_files:
   description:
     - The links of users that could not be set. With an entry the module fails, after it has installed everything else.
+    - Links of users who are in no entry of O(tools) cause only warnings, except with O(state=absent).
   returned: success, and failure by such a link
   type: list
   elements: dict

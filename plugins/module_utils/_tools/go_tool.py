@@ -10,7 +10,7 @@ from .._core.result import Outcome
 from .._host.files import Changes
 from .._host.lock import find_holder, lock_file
 from .._host.records import Record, read_record, remove_record, with_record
-from .._host.skipped_files import find_failure
+from .._host.skipped_files import find_failure, split_skipped
 from .._toolchain.platform import this_platform
 from .._toolchain.releases import resolve_minor
 from .install import BuildSharing, ToolRequest, install_tools
@@ -66,16 +66,14 @@ def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
     shared = {"shared": installed.built} if params["_delivery"] else {}
     removals = Removals(request.tools, parse_absent_tools(params["tools"]), params["exclusive"])
     changes = installed.changes
-    skipped = [
-        *installed.skipped,
-        *remove_some_tools(removals, read_record(_ROLE, places), changes, check=check),
-    ]
+    unfinished = remove_some_tools(removals, read_record(_ROLE, places), changes, check=check)
+    skipped, about_others = split_skipped([*installed.skipped, *unfinished], places["users"])
     files = [entry._asdict() for entry in skipped]
     result = {"tools": installed.tools, "skipped_files": files, **changes.result(), **shared}
     if params["record"]:
         result = with_record(result, _ROLE, places, check=check)
     warnings = [warning for tool in installed.tools for warning in _warnings(tool)]
-    return Outcome(result, warnings, find_failure(skipped))
+    return Outcome(result, [*warnings, *about_others], find_failure(skipped))
 
 
 def _remove(places: Record, *, timeout: float, check: bool) -> Outcome:

@@ -18,6 +18,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.symlinks
 from ansible_collections.gopherops.devserver.plugins.module_utils._tools import go_tool, removal
 from ansible_collections.gopherops.devserver.plugins.module_utils._tools.pins import Tool
 
+from tests.support.directories import public_directory
+
 ME = getpass.getuser()
 
 
@@ -90,6 +92,28 @@ def test_absent_tools_leave_with_the_links_of_their_users(
     program = f"{places['root']}/gopls/v1/gopls"
     links = {kind for kind in ("links", "own") if is_link_to(f"{places[kind]}/gopls", program)}
     assert links | ({"root"} if os.path.exists(program) else set()) == left
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
+@pytest.mark.parametrize("listed", [[], ["nobody"]])
+def test_a_user_who_is_not_listed_any_more_cannot_fail_a_run(
+    places: dict[str, str], listed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_all(plan_edits([records.record_file("tools", {**records.read_record("tools", {}), "users": ["nobody"]})]))
+    defaults = {name: option.get("default") for name, option in go_tool.ARGUMENT_SPEC.items()}
+    tools = [{"package": "example.com/dlv", "version": "v1.0.0", "state": "absent", "users": listed}] if listed else []
+    paths = {"root": places["root"], "bin_dir": places["links"]}
+    with public_directory() as home:
+        account = find_account("nobody")._replace(home=str(home))
+        monkeypatch.setattr(removal, "find_known_account", lambda name: account if name == "nobody" else None)
+        # A directory that its user cannot write to.
+        (home / "go/bin").mkdir(parents=True)
+        (home / "go/bin/gopls").symlink_to(f"{places['root']}/gopls/v1/gopls")
+        outcome = go_tool.converge({**defaults, **paths, "tools": tools, "exclusive": True}, check=False)
+    assert [entry["user"] for entry in outcome.result["skipped_files"]] == listed
+    assert bool(outcome.failure) == bool(listed)
+    assert any("of user nobody, who is not listed" in warning for warning in outcome.warnings) == (not listed)
+    assert not os.path.exists(f"{places['root']}/gopls")
 
 
 def test_a_directory_that_this_collection_does_not_fill_stays(places: dict[str, str]) -> None:
