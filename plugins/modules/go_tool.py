@@ -48,7 +48,7 @@ options:
   bin_dir:
     description:
       - The directory of the links to the tools.
-      - A link that leads elsewhere is replaced. A program that Go has built is moved aside to
+      - A link that leads elsewhere, or a program that Go has built, is moved aside to
         C(<name>.replaced-<date and time>) with a warning. Anything else in the place of a link fails the task
         before anything is written.
     type: path

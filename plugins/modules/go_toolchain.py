@@ -19,8 +19,9 @@ description:
   - All versions are fetched and verified before anything is switched. Versions that are no longer listed stay,
     unless O(exclusive).
 notes:
-  - A Go tree in the place of O(link), such as one unpacked by hand to C(/usr/local/go), and a program that Go has built
-    in the place of a link in O(bin_dir) are moved aside and reported, never deleted. Anything else in these places
+  - A Go tree in the place of O(link), such as one unpacked by hand to C(/usr/local/go), a program that Go has built
+    in the place of a link in O(bin_dir), and links of somebody else in these places are moved aside with a warning,
+    never deleted. Anything else in these places
     fails the task before anything is written, also in check mode.
   - Proxies are taken from the environment (C(HTTPS_PROXY), C(NO_PROXY)), and trusted certificate authorities from the
     host's store. Certificates are always verified.
@@ -199,7 +200,7 @@ in_use:
   elements: str
   sample: [1.22.11]
 moved_aside:
-  description: Real files and directories that were in the place of a link, and their new paths.
+  description: Files, directories and links of somebody else that were in the place of a link, and their new paths.
   returned: success
   type: list
   elements: dict

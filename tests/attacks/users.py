@@ -173,7 +173,7 @@ def _go_tool(users: t.Sequence[Account]) -> list[SkippedFile]:
     for account in users:
         path = f"{account.home}/go/bin/gopls"
         with skip_errors(skipped, account.name, path):
-            link = symlinks.inspect_link(path, "/usr/local/lib/go-tools/gopls", GO_PROGRAM, account)
+            link = symlinks.inspect_link(path, "/usr/local/lib/go-tools/gopls", GO_PROGRAM, [], account)
             link.check("user_bin_dir")
             link.make()
     return skipped

@@ -1,6 +1,6 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The symbolic links to Go and its programs; only Go in the place of a link is moved aside."""
+"""The symbolic links to Go and its programs; other links and Go in the place of a link are moved aside."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ _UNFINISHED = re.compile(re.escape(unfinished_prefix("NAME")).replace("NAME", "(
 class Link(t.NamedTuple):
     """The expected link from ``path`` to ``target``, and the current entry, inspected with the rights of ``account``.
 
-    ``before`` describes what is in its place, empty for nothing; ``aside`` is where a real file or directory goes,
-    empty where there is none; ``leftovers`` are the unfinished links that killed runs left beside it. What is in its
-    place must stay where ``replaceable`` does not accept it.
+    ``before`` describes what is in its place, empty for nothing; ``aside`` is where that goes, empty for nothing and
+    for a link of the collection; ``leftovers`` are the unfinished links that killed runs left beside it. What is in its
+    place must stay where it is no link and ``replaceable`` does not accept it.
     """
 
     path: str
@@ -45,7 +45,7 @@ class Link(t.NamedTuple):
         """Raise DevserverError if the entry in the link's place must stay; ``option`` is the option with the path."""
 
         def check() -> None:
-            if self.aside and not self.replaceable.accepts(self.path):
+            if self.aside and not os.path.islink(self.path) and not self.replaceable.accepts(self.path):
                 raise rejection(option, self.path, self.replaceable.expected)
 
         _call(self.account, check)
@@ -53,7 +53,7 @@ class Link(t.NamedTuple):
     @property
     def pending(self) -> bool:
         """Whether the link has to be created or leftovers removed."""
-        return self.before != _leading_to(self.target) or bool(self.leftovers)
+        return self.before != _leading_to(self.target) or bool(self.aside or self.leftovers)
 
     def note(self, changes: Changes) -> None:
         """Record what ``make`` changes."""
@@ -77,16 +77,25 @@ class Link(t.NamedTuple):
     def _turn(self) -> None:
         for leftover in self.leftovers:
             os.unlink(leftover)
-        if self.before != _leading_to(self.target):
+        if self.before != _leading_to(self.target) or self.aside:
             os.makedirs(os.path.dirname(self.path), mode=0o755, exist_ok=True)
             _move_aside(self.path, self.aside)
             _point(self.path, self.target)
 
 
-def inspect_link(path: str, target: str, replaceable: Replaceable, account: Account | None = None) -> Link:
-    """Return the link from ``path`` to ``target`` with what is there now."""
-    (before, real), leftovers = _call(account, lambda: (_described(path), find_leftovers(path)))
-    aside = path + time.strftime(f"{_ASIDE}%Y%m%dT%H%M%SZ", time.gmtime()) if real else ""
+def inspect_link(
+    path: str, target: str, replaceable: Replaceable, own_paths: t.Collection[str], account: Account | None = None
+) -> Link:
+    """Return the link from ``path`` to ``target`` with what is there now.
+
+    A link that leads below one of the places ``own_paths`` is the collection's; any other one comes back at a removal.
+    """
+
+    def inspect() -> tuple[str, bool, list[str]]:
+        return _describe(path), os.path.lexists(path) and not leads_below(path, own_paths), find_leftovers(path)
+
+    before, foreign, leftovers = _call(account, inspect)
+    aside = path + time.strftime(f"{_ASIDE}%Y%m%dT%H%M%SZ", time.gmtime()) if foreign else ""
     return Link(path, target, account, before, aside, leftovers, replaceable)
 
 
@@ -98,6 +107,11 @@ def _call(account: Account | None, function: t.Callable[[], T]) -> T:
 def is_link_to(path: str, target: str) -> bool:
     """Return whether ``path`` is a link to ``target``."""
     return os.path.islink(path) and os.readlink(path) == target
+
+
+def leads_below(path: str, places: t.Iterable[str]) -> bool:
+    """Return whether ``path`` is a link that leads to one of ``places`` or below it."""
+    return os.path.islink(path) and any(is_below(os.readlink(path), place) for place in places)
 
 
 def remove_links(
@@ -116,10 +130,10 @@ def remove_links(
 
 def remove_link(path: str, places: t.Collection[str], changes: Changes, *, check: bool) -> None:
     """Remove a link that leads below one of ``places``; the oldest of what was moved aside for it comes back."""
-    if not os.path.islink(path) or not any(is_below(os.readlink(path), place) for place in places):
+    if not leads_below(path, places):
         return
     aside = next(iter(sorted(glob.glob(f"{glob.escape(path)}{_ASIDE}[0-9]*Z"))), "")
-    changes.add(path, _leading_to(os.readlink(path)), _described(aside)[0] if aside else "")
+    changes.add(path, _leading_to(os.readlink(path)), _describe(aside) if aside else "")
     if not check:
         os.unlink(path)
         if aside:
@@ -141,21 +155,21 @@ def _leading_to(target: str) -> str:
     return f"link to {target}\n"
 
 
-def _described(path: str) -> tuple[str, bool]:
-    """Return a description of the entry at ``path``, and whether it has to move away for a link."""
+def _describe(path: str) -> str:
+    """Return a description of the entry at ``path``; empty for none."""
     try:
         if os.path.islink(path):
-            return _leading_to(os.readlink(path)), False
+            return _leading_to(os.readlink(path))
         size = os.lstat(path).st_size
     except FileNotFoundError:
-        return "", False
+        return ""
     except OSError as error:
         raise DevserverError(
             f"cannot inspect {path}: {error.strerror}",
             remedy="move away the file that is in place of a directory",
             path=path,
         ) from error
-    return "a directory\n" if os.path.isdir(path) else f"a file of {size} bytes\n", True
+    return "a directory\n" if os.path.isdir(path) else f"a file of {size} bytes\n"
 
 
 def _move_aside(path: str, aside: str) -> None:
@@ -163,7 +177,7 @@ def _move_aside(path: str, aside: str) -> None:
         return
     try:
         # A second name, so that there is a program at every moment.
-        os.link(path, aside)
+        os.link(path, aside, follow_symlinks=False)
     except PermissionError:  # A directory, or a file of another user.
         os.rename(path, aside)
     sync_directory(os.path.dirname(path))

@@ -51,6 +51,7 @@ def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
     places = {name: [params[name]] for name in PATHS_SPEC}
     if params["state"] == "absent":
         return _remove(places, check=check)
+    recorded = read_record(_ROLE, places)
     request = ToolchainRequest(
         versions=params["versions"],
         default=params["default"],
@@ -65,6 +66,8 @@ def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
         exclusive=params["exclusive"],
         absent=params["absent"],
         verify=params["verify"],
+        earlier_roots=recorded["root"],
+        earlier_links=recorded["link"],
     )
     result = install_toolchains(request, this_platform(), check=check)
     warnings = result.pop("warnings")

@@ -21,7 +21,7 @@ from .releases import DATABASE
 from .request import VARIABLES, ExpectedToolchains, ToolchainRequest, resolve_request, unusable
 from .sources import Offer, Release, check_directories, list_offers, obtain, unpack
 from .staging import note_leftovers
-from .store import InstallRecord, Staged, ToolchainStore, find_fault
+from .store import InstallRecord, Staged, ToolchainStore, find_fault, own_places
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +68,14 @@ def install_toolchains(request: ToolchainRequest, platform: Platform, *, check: 
         removed=[record.version for record in plan.removed if record.version not in in_use],
         in_use=list(in_use),
         moved_aside=[{"path": link.path, "to": link.aside} for link in plan.links if link.aside],
-        warnings=[in_use_warning(store.path(version), processes) for version, processes in in_use.items()],
+        warnings=[
+            *(
+                f"{link.path} is moved aside to {link.aside}; a removal restores it"
+                for link in plan.links
+                if link.aside
+            ),
+            *(in_use_warning(store.path(version), processes) for version, processes in in_use.items()),
+        ],
     )
 
 
@@ -140,7 +147,8 @@ def _plan(request: ToolchainRequest, expected: ExpectedToolchains, store: Toolch
     leftovers = store.leftovers()
     for record in unlisted:
         leftovers += symlinks.find_leftovers(request.version_link(record.version)[0])
-    links = [_inspect_link(request, path, target) for path, target in expected.links.items()]
+    own_paths = own_places([request.root, *request.earlier_roots], [request.link, *request.earlier_links])
+    links = [_inspect_link(request, path, target, own_paths) for path, target in expected.links.items()]
     removed = [record for record in unlisted if request.exclusive or record.version in request.absent]
     pending = [link for link in links if link.pending]
     plan = _ToolchainPlan(present, leftovers, altered, missing, pending, removed, Changes())
@@ -161,13 +169,13 @@ def _note_changes(plan: _ToolchainPlan, request: ToolchainRequest, store: Toolch
             plan.changes.add(path, f"link to {target}\n", "")
 
 
-def _inspect_link(request: ToolchainRequest, path: str, target: str) -> symlinks.Link:
+def _inspect_link(request: ToolchainRequest, path: str, target: str, own_paths: t.Collection[str]) -> symlinks.Link:
     """Return the state of a link; raise DevserverError for something in its place that must not be replaced."""
     if path == request.link:
         option, replaceable = "link", GO_TREE
     else:
         option, replaceable = "bin_dir", GO_PROGRAM
-    link = symlinks.inspect_link(path, target, replaceable)
+    link = symlinks.inspect_link(path, target, replaceable, own_paths)
     link.check(VARIABLES[option])
     return link
 

@@ -15,22 +15,23 @@ from .._host.removal import remove_empty_directories
 from .in_use import await_exit, find_processes
 from .request import PROGRAMS, is_version
 from .staging import note_leftovers
-from .store import ToolchainStore
+from .store import ToolchainStore, own_places
 
 
 def remove_toolchains(places: Record, changes: Changes, *, check: bool) -> dict[str, list[int]]:
-    """Remove what is at the recorded ``places``; return the trees that stay because processes run programs in them.
+    """Remove what the collection has made at the recorded ``places``; return the trees in which processes run programs.
 
     The kinds of places are those of the module's options: ``root``, ``link`` and ``bin_dir``.
     """
     roots, links = places["root"], places["link"]
+    own_paths = own_places(roots, links)
 
     def places_of(name: str) -> list[str]:
         # The links of programs lead through the link of the default version.
         if name in PROGRAMS:
-            return [*roots, *links]
+            return own_paths
         version = name[len("go") :]
-        return [os.path.join(root, version) for root in roots] if is_version(version) else []
+        return [os.path.join(root, version) for root in roots] if name == f"go{version}" and is_version(version) else []
 
     symlinks.remove_links(places["bin_dir"], places_of, changes, check=check)
     for link in links:

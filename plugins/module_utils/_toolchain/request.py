@@ -35,7 +35,8 @@ class ToolchainRequest:
     ``default`` is None for the first of the versions. ``bases`` gives each source its location, empty for none.
     ``timeout`` is the seconds a server may stay silent. ``checksum_database`` verifies what has no pin. ``exclusive``
     removes what was installed here, is not among the versions and is not in use, ``absent`` only these versions of it;
-    ``verify`` compares every file of installed trees and replaces one that was edited.
+    ``verify`` compares every file of installed trees and replaces one that was edited. ``earlier_roots`` and
+    ``earlier_links`` are those of earlier runs.
     """
 
     versions: t.Sequence[str]
@@ -51,6 +52,8 @@ class ToolchainRequest:
     exclusive: bool = False
     absent: t.Collection[str] = ()
     verify: bool = False
+    earlier_roots: t.Collection[str] = ()
+    earlier_links: t.Collection[str] = ()
 
     def version_link(self, version: str) -> tuple[str, str]:
         """Return the link by which a version is found, and its target."""

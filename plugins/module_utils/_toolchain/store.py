@@ -16,9 +16,10 @@ import typing as t
 
 from .._core.errors import DevserverError
 from .._host.command import SYSTEM_PATH, run
-from .._host.destinations import GO_TREE, LOCK, is_go_tree, rejection
+from .._host.destinations import GO_TREE, LOCK, is_filled, is_go_tree, rejection
 from .._host.files import read_text, sync_directory
 from .._host.lock import locked_directory
+from .._host.symlinks import leads_below
 from .exchange import exchange_directories
 from .filelist import Differences, compare, digest_of, find_exposed, parse, scan
 from .platform import Platform
@@ -167,6 +168,17 @@ class ToolchainStore:
             sync_directory(self.root)
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self.path(version) + ".json")
+
+
+def own_places(roots: t.Iterable[str], links: t.Iterable[str]) -> list[str]:
+    """Return the places below which the links of the collection lead: ``roots``, and those ``links`` that are its own.
+
+    A Go that somebody has unpacked in the place of a link has links of its own. Where nothing is, such links are the
+    collection's only beside its toolchains.
+    """
+    roots = list(roots)
+    filled = any(map(is_filled, roots))
+    return [*roots, *(link for link in links if leads_below(link, roots) or (filled and not os.path.lexists(link)))]
 
 
 def find_fault(tree: str, version: str, platform: Platform) -> str | None:

@@ -49,9 +49,10 @@ def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
     places["users"] = sorted({user for entry in params["tools"] for user in entry.get("users") or []})
     if params["state"] == "absent":
         return _remove(places, timeout=params["timeout"], check=check)
+    recorded = read_record(_ROLE, places)
     request = ToolRequest(
         tools=parse_tools(params["tools"], params["goroot"]),
-        paths=ToolPaths(params["root"], params["bin_dir"], params["user_bin_dir"]),
+        paths=ToolPaths(params["root"], params["bin_dir"], params["user_bin_dir"], recorded["root"]),
         goproxy=params["goproxy"],
         build_user=params["build_user"],
         timeout=params["timeout"],
@@ -66,7 +67,7 @@ def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
     shared = {"shared": installed.built} if params["_delivery"] else {}
     removals = Removals(request.tools, parse_absent_tools(params["tools"]), params["exclusive"])
     changes = installed.changes
-    unfinished = remove_some_tools(removals, read_record(_ROLE, places), changes, check=check)
+    unfinished = remove_some_tools(removals, recorded, changes, check=check)
     skipped, about_others = split_skipped([*installed.skipped, *unfinished], places["users"])
     files = [entry._asdict() for entry in skipped]
     result = {"tools": installed.tools, "skipped_files": files, **changes.result(), **shared}
@@ -87,7 +88,7 @@ def _remove(places: Record, *, timeout: float, check: bool) -> Outcome:
 
 def _warnings(tool: t.Mapping[str, t.Any]) -> t.Iterator[str]:
     for path in tool["replaced"]:
-        yield f"a file in the place of the link to {tool['name']} is moved to {path}"
+        yield f"what was in the place of the link to {tool['name']} is moved to {path}; a removal restores it"
     problem = incompatibility(tool["package"], tool["version"], tool["go"])
     if problem:
         yield problem

@@ -29,11 +29,15 @@ from .support import known_good
 
 
 class ToolPaths(t.NamedTuple):
-    """The directory of the tools, that of their links, and that of a user's own links below the home directory."""
+    """The directory of the tools, that of their links, and that of a user's own links below the home directory.
+
+    ``earlier_roots`` are the directories of the tools of earlier runs.
+    """
 
     root: str
     bin_dir: str
     user_bin_dir: str = "go/bin"
+    earlier_roots: t.Collection[str] = ()
 
 
 class _Binary(t.NamedTuple):
@@ -161,13 +165,14 @@ def _directory_name(tool: Tool, go: Go) -> str:
 
 
 def _find_links(tool: Tool, target: str, paths: ToolPaths, skipped: list[SkippedFile] | None) -> list[symlinks.Link]:
+    own_paths = [os.path.join(root, tool.name) for root in (paths.root, *paths.earlier_roots)]
     if not tool.users:
-        return [symlinks.inspect_link(os.path.join(paths.bin_dir, tool.name), target, GO_PROGRAM)]
+        return [symlinks.inspect_link(os.path.join(paths.bin_dir, tool.name), target, GO_PROGRAM, own_paths)]
     links = []
     for account in (_find_user(tool, user) for user in tool.users):
         path = os.path.join(account.home, paths.user_bin_dir, tool.name)
         with contextlib.nullcontext() if skipped is None else skip_errors(skipped, account.name, path):
-            links.append(symlinks.inspect_link(path, target, GO_PROGRAM, account))
+            links.append(symlinks.inspect_link(path, target, GO_PROGRAM, own_paths, account))
     return links
 
 

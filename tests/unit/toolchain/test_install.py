@@ -562,7 +562,27 @@ def test_a_foreign_link_is_replaced_and_its_target_stays(make_request: Make, arc
     change = next(change for change in result["diff"] if change["after_header"] == request.link)
     assert change["before"] == f"link to {tmp_path}/other\n"
     assert (tmp_path / "other").is_dir()
-    assert result["moved_aside"] == []
+    aside = result["moved_aside"][0]["to"]
+    assert (result["moved_aside"][0]["path"], os.readlink(aside)) == (request.link, f"{tmp_path}/other")
+    assert [warning for warning in result["warnings"] if aside in warning]
+    again = run(request)
+    assert (again["changed"], again["moved_aside"], again["warnings"]) == (False, [], [])
+
+
+def test_links_of_earlier_runs_to_other_places_are_not_moved_aside(
+    make_request: Make, archives: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    first = make_request("1.99.1", archive=archives)
+    run(first)
+    second = dataclasses.replace(
+        first,
+        root=str(tmp_path / "elsewhere/roots"),
+        link=str(tmp_path / "elsewhere/go"),
+        earlier_roots=[first.root],
+        earlier_links=[first.link],
+    )
+    result = run(second)
+    assert (result["changed"], result["moved_aside"], go_version(second)) == (True, [], reported("1.99.1"))
 
 
 def broken_trees() -> dict[str, t.Callable[[pathlib.Path], None]]:

@@ -60,14 +60,55 @@ def test_a_go_that_was_moved_aside_comes_back(
     assert remove(request) == ([], [])
 
 
+@pytest.mark.parametrize("kind", ["tree", "link"])
+def test_links_to_a_go_that_somebody_has_unpacked_stay_and_come_back(
+    make_request: Make, archives: pathlib.Path, tmp_path: pathlib.Path, kind: str
+) -> None:
+    request = make_request("1.99.1", archive=archives)
+    bin_dir, link = pathlib.Path(request.bin_dir), pathlib.Path(request.link)
+    unpacked = link if kind == "tree" else link.with_name("go1.19.13")
+    for name in ("bin/go", "VERSION", "src/x.go"):
+        (unpacked / name).parent.mkdir(parents=True, exist_ok=True)
+        (unpacked / name).write_text("mine")
+    if kind == "link":
+        link.symlink_to("go1.19.13")
+    for directory in (bin_dir, pathlib.Path(request.root).parent):
+        directory.mkdir(parents=True, exist_ok=True)
+    (bin_dir / "go").symlink_to(link / "bin/go")
+    (bin_dir / "gofmt").symlink_to("/opt/go/1.19/bin/gofmt")
+    before = tree(tmp_path)
+    assert remove(request) == ([], [])
+    assert tree(tmp_path) == before
+    install_toolchains(request, this_platform(), check=False)
+    assert not install_toolchains(request, this_platform(), check=False)["changed"]
+    announced = remove(request, check=True)
+    assert remove(request) == announced
+    assert tree(tmp_path) == before
+
+
+def test_links_to_a_missing_link_are_those_of_the_collection_beside_its_toolchains(
+    make_request: Make, archives: pathlib.Path
+) -> None:
+    request = make_request("1.99.1", archive=archives)
+    install_toolchains(request, this_platform(), check=False)
+    os.unlink(request.link)
+    remove(request)
+    assert os.listdir(request.bin_dir) == []
+
+
 def test_links_of_others_into_the_trees_stay(make_request: Make, archives: pathlib.Path) -> None:
     request = make_request("1.99.1", archive=archives)
     install_toolchains(request, this_platform(), check=False)
-    targets = {"gotip": "gotip", "my-go": "1.99.1/bin/go", ".go1.99.1.unfinished-12": "1.99.1/bin/go"}
+    targets = {
+        "gotip": "gotip",
+        "my-go": "1.99.1/bin/go",
+        "my1.99.1": "1.99.1/bin/go",
+        ".go1.99.1.unfinished-12": "1.99.1/bin/go",
+    }
     for name, target in targets.items():
         os.symlink(os.path.join(request.root, target), os.path.join(request.bin_dir, name))
     remove(request)
-    assert sorted(os.listdir(request.bin_dir)) == ["gotip", "my-go"]
+    assert sorted(os.listdir(request.bin_dir)) == ["gotip", "my-go", "my1.99.1"]
 
 
 def test_trees_of_killed_runs_leave_and_those_of_others_stay(make_request: Make, archives: pathlib.Path) -> None:
