@@ -21,8 +21,9 @@ description:
   - Fills its cache with all packages of the users' workspaces in advance, at idle priority.
   - On a host without systemd, such as a plain container, each editor starts its own gopls within the same heap limit.
 notes:
-  - A running daemon is restarted only if its binary or its environment changes, which contains the limit of the heap
-    (C(GOMEMLIMIT), a share of O(memory)) and the variables of the workarounds. Limits of its cgroup take effect at
+  - A running daemon is restarted only if its binary or its environment changes, which contains the variables that
+    M(gopherops.devserver.go_env) renders for units of the user, the limit of the heap (C(GOMEMLIMIT), a share of
+    O(memory)) and the variables of the workarounds. Limits of its cgroup take effect at
     once, other changes at its next start.
   - Users who are not listed keep their daemons. With O(exclusive), and for users with O(users[].state=absent), the
     units and the settings of their editors are removed.

@@ -19,9 +19,9 @@ PERSISTENT_VARIABLES = frozenset(_NAMES.split())
 # Only from the environment.
 _ENVIRONMENT_NAMES = """
 GCCGOTOOLDIR GOCOVERDIR GOENV GOGC GOMAXPROCS GOMEMLIMIT GOPLSCACHE GORACE GOROOT GOROOT_BOOTSTRAP GOROOT_FINAL
-GOSSAFUNC GOTRACEBACK GOWORK GO_EXTLINK_ENABLED GO_LDFLAGS
+GOSSAFUNC GOTRACEBACK GOWORK GO_EXTLINK_ENABLED GO_LDFLAGS HTTPS_PROXY HTTP_PROXY NO_PROXY
 """
-_READ = frozenset(_ENVIRONMENT_NAMES.split()) | PERSISTENT_VARIABLES
+VARIABLES = frozenset(_ENVIRONMENT_NAMES.split()) | PERSISTENT_VARIABLES
 # Names that go reports itself, or that other programs use.
 _OTHER_NAMES = "GO_ENV GOEXE GOGCCFLAGS GOHOSTARCH GOHOSTOS GOMOD GOPLS GOTELEMETRY GOTELEMETRYDIR GOVERSION"
 _OTHERS = frozenset(_OTHER_NAMES.split())
@@ -29,5 +29,5 @@ _OTHERS = frozenset(_OTHER_NAMES.split())
 
 def nearest_go_variable(name: str) -> str:
     """Return the variable that Go reads, if ``name`` looks like a misspelling of it; empty for none."""
-    is_similar = name.startswith(("GO", "CGO")) and name not in _OTHERS and name not in _READ
-    return nearest_name(name, _READ) if is_similar else ""
+    is_similar = name.startswith(("GO", "CGO")) and name not in _OTHERS and name not in VARIABLES
+    return nearest_name(name, VARIABLES) if is_similar else ""

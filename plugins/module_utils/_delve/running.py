@@ -13,7 +13,7 @@ from .._environment.contexts.systemd_system import unit_environment_file
 from .._host.accounts import find_owner
 from .._host.procfs import Process, read_process
 from .._host.user_access import call_as
-from .._systemd.environment_files import assignments_in
+from .._systemd.environment_files import last_change, outdated_variables, variables_in
 from .._tools.build_info import read_build_info
 from .units import debuggee_path, environment_file
 
@@ -21,8 +21,9 @@ from .units import debuggee_path, environment_file
 class RunningService(t.NamedTuple):
     """The main ``process`` of a debug service, and what a start gives it now.
 
-    ``variables`` are those that are rendered for it, ``dlv`` is the declared one without links, ``go`` the Go that
-    built its program, and ``expected_go`` the Go of this host. Texts are empty if that is not known.
+    ``variables`` are those that are rendered for it, in files ``changed`` then, ``dlv`` is the declared one without
+    links, ``go`` the Go that built its program, and ``expected_go`` the Go of this host. Texts are empty if that is not
+    known.
     """
 
     process: Process
@@ -30,6 +31,7 @@ class RunningService(t.NamedTuple):
     dlv: str = ""
     go: str = ""
     expected_go: str = ""
+    changed: float = 0.0
 
     @property
     def outdated(self) -> list[str]:
@@ -37,7 +39,7 @@ class RunningService(t.NamedTuple):
         # While the program is built, and in mode attach before dlv starts, this is another program.
         if not os.path.basename(self.process.program).startswith("dlv"):
             return []
-        names = [name for name, value in self.variables.items() if self.process.environment.get(name) != value]
+        names = outdated_variables(self.process, self.variables, self.changed)
         texts = [f"has outdated values of {', '.join(names)}"] if names else []
         if self.dlv and self.dlv != self.process.program:
             texts.append(f"runs {self.process.program}; expected {self.dlv}")
@@ -51,9 +53,10 @@ def read_running(name: str, user: str, pid: int, dlv: str, expected_go: str) -> 
     process = read_process(pid) if pid else None
     if process is None:
         return None
-    variables = {**_variables(unit_environment_file(user)), **_variables(environment_file(name))}
+    files = (unit_environment_file(user), environment_file(name))
     go = go_of(debuggee_path(name), process.uid)
-    return RunningService(process, variables, os.path.realpath(dlv) if dlv else "", go, expected_go)
+    dlv = os.path.realpath(dlv) if dlv else ""
+    return RunningService(process, variables_in(*files), dlv, go, expected_go, last_change(*files))
 
 
 def go_of(program: str, uid: int = 0) -> str:
@@ -62,9 +65,3 @@ def go_of(program: str, uid: int = 0) -> str:
     with contextlib.suppress(DevserverError, OSError):
         return call_as(owner, lambda: read_build_info(program).go) if owner else ""
     return ""
-
-
-def _variables(path: str) -> dict[str, str]:
-    with contextlib.suppress(DevserverError):
-        return {assignment.name: assignment.value for assignment in assignments_in(path)}
-    return {}

@@ -11,8 +11,9 @@ import typing as t
 
 from .._core.errors import DevserverError
 from .._host.command import SYSTEM_PATH, run
-from .._host.procfs import read_process
+from .._host.procfs import Process, read_process
 from .._systemd import systemctl
+from .._systemd.environment_files import last_change, outdated_variables, variables_in
 from .._systemd.systemctl import manager_runs
 from . import paths
 from .expected import ExpectedDaemons
@@ -72,17 +73,25 @@ def _is_active(state: t.Mapping[str, str]) -> bool:
 def _outdated_daemons(expected: ExpectedDaemons) -> list[str]:
     """Return the users whose daemon runs another binary than the pinned one, or has another environment.
 
-    The environment has the limit of the heap and the variables of the workarounds. The limits of the cgroup need no
-    restart. Any other change, such as the place of the log, waits for the next start, so that editors stay connected.
+    The environment has the declared variables, the limit of the heap and the variables of the workarounds. The limits
+    of the cgroup need no restart. Any other change, such as the place of the log, waits for the next start, so that
+    editors stay connected.
     """
     binary = os.path.realpath(expected.daemon.gopls)
     outdated = []
     for name, pid in zip(expected.names, systemctl.main_processes(list(map(paths.daemon_unit, expected.names)))):
         daemon = read_process(pid)
-        variables = gopls_variables(name, expected.daemon.limits, expected.environment)
-        if daemon and (daemon.program != binary or not variables.items() <= daemon.environment.items()):
+        if daemon and (daemon.program != binary or _outdated_variables(daemon, name, expected)):
             outdated.append(name)
     return outdated
+
+
+def _outdated_variables(daemon: Process, user: str, expected: ExpectedDaemons) -> list[str]:
+    files = paths.environment_files(user)
+    # This run has yet to write the second file.
+    rendered = gopls_variables(user, expected.daemon.limits, expected.environment)
+    removed = daemon.environment.keys() & variables_in(files[1]).keys() - rendered.keys()
+    return [*outdated_variables(daemon, {**variables_in(files[0]), **rendered}, last_change(*files)), *removed]
 
 
 def stop_units(units: t.Sequence[str]) -> None:

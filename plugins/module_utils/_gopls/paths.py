@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 from .._core.managed_header import managed_header
+from .._environment.contexts.systemd_system import unit_environment_file
 from .._host.managed_files import named_files
 from .._systemd import systemctl
 
@@ -43,6 +44,11 @@ def profiles_of(user: str) -> str:
 def environment_file(user: str) -> str:
     """Return the file of the variables that only gopls gets; others come from the environment file of all units."""
     return f"/etc/gopherops/language_server/{user}.env"
+
+
+def environment_files(user: str) -> tuple[str, str]:
+    """Return the files that a daemon takes its variables from; the second one has precedence."""
+    return unit_environment_file(user), environment_file(user)
 
 
 def known_users() -> list[str]:

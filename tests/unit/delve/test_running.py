@@ -85,6 +85,16 @@ def test_another_environment_is_found(
     assert outdated() == [f"has outdated values of {name}" for name in expected]
 
 
+@pytest.mark.parametrize(("age", "expected"), [(60, []), (-60, ["has outdated values of GOFLAGS"])])
+def test_a_removed_variable_is_found_in_a_process_that_is_older_than_the_files(
+    outdated: Outdated, environments: pathlib.Path, age: int, expected: list[str]
+) -> None:
+    (environments / "users/alice.env").write_text("PORT=1\n")
+    for name in ("users/alice.env", "services/api.env"):
+        os.utime(environments / name, (time.time() - age,) * 2)
+    assert outdated() == expected
+
+
 def test_a_program_that_is_not_dlv_yet_is_not_outdated(dlv: pathlib.Path) -> None:
     with subprocess.Popen(["/bin/sleep", "60"]) as build:
         assert read(build.pid, dlv) == []

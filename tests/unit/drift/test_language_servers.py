@@ -32,6 +32,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules import language_server
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Snapshot
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import systemd_system
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls import host_files, paths
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.expected import DaemonOptions
@@ -260,6 +261,24 @@ def test_daemons(evaluate: t.Any, case: str) -> None:
     assert all(expected in one.cause for one in found)
 
 
+@pytest.mark.parametrize(
+    ("changed", "variables", "outdated"),
+    [
+        (59.0, {**VARIABLES, "GOFLAGS": "-mod=vendor"}, "GOFLAGS"),
+        (61.0, VARIABLES, "GOFLAGS"),  # Removed since the start.
+        (59.0, VARIABLES, ""),  # From a drop-in.
+        (61.0, {**VARIABLES, "GOFLAGS": "-mod=mod"}, ""),
+    ],
+)
+def test_a_daemon_from_before_a_change_of_its_variables(
+    evaluate: t.Any, changed: float, variables: dict[str, str], outdated: str
+) -> None:
+    environment = {**VARIABLES, "GOFLAGS": "-mod=mod", "HOME": "/"}
+    found = evaluate(daemon=Process(1, 1000, environment, 60.0, BINARY), variables=variables, variables_changed=changed)
+    causes = [f"the gopls of {ME} has outdated values of {outdated}; expected the rendered ones"] if outdated else []
+    assert [(one.rule.id, one.cause) for one in found] == [("GD1005", cause) for cause in causes]
+
+
 def test_without_a_pinned_gopls_no_binary_is_another(evaluate: t.Any) -> None:
     assert evaluate(gopls=Gopls(BINARY), daemon=daemon("/x", "870MiB")) == []
 
@@ -326,6 +345,7 @@ def host_root(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathli
         monkeypatch.setattr(module, name, str(tmp_path / name))
         (tmp_path / name).mkdir()
     monkeypatch.setattr(paths, "environment_file", lambda user: f"{tmp_path}/{user}.env")
+    monkeypatch.setattr(systemd_system, "DIRECTORY", str(tmp_path / "units"))
     monkeypatch.setattr(language_servers, "manager_runs", lambda: True)
     (tmp_path / f"{ME}.env").write_text(host_files.render_variables(VARIABLES))
     (tmp_path / "UNIT_DIR/gopls@.service").write_text("[Service]\nMemoryMax=1048576\nMemoryHigh=0\nExecStart=/x\n")
@@ -371,6 +391,22 @@ def test_a_daemon_is_examined_without_a_connection(host_root: pathlib.Path, monk
         "running": True,
         "limits": {"memory_max": 1048576, "memory_high": 0, "heap": "870MiB"},
     }
+
+
+def test_the_variables_of_all_units_are_those_of_a_daemon_too(
+    host_root: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record_queries(monkeypatch, {UNIT: {}})
+    units = host_root / "units" / f"{ME}.env"
+    units.parent.mkdir()
+    units.write_text("GOFLAGS=-mod=mod\nGOMEMLIMIT=1MiB\n")
+    os.utime(host_root / f"{ME}.env", (50, 50))
+    os.utime(units, (60, 60))
+    (server,) = language_servers.servers_of([user()])
+    assert (server.variables, server.variables_changed) == ({"GOFLAGS": "-mod=mod", **VARIABLES}, 60.0)
+    (host_root / f"{ME}.env").unlink()
+    (server,) = language_servers.servers_of([user()])
+    assert server.mode == "none"
 
 
 def test_crash_logs_are_read_newest_first(host_root: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:

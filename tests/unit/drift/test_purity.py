@@ -50,6 +50,7 @@ NAMES = {
     "_shells.blame": {"is_lack_of_resources", "is_lost_directory", "parse_place"},
     "_shells.scripts": {"SH_HIDE"},
     "_shells.shell_query": {"RESOURCES"},
+    "_systemd.environment_files": {"outdated_variables"},
     "_systemd.unit_state": {"Override", "State"},
     "_toolchain.filelist": {"Differences"},
     "_toolchain.workspaces": {"Mismatch"},

@@ -11,6 +11,7 @@ import os
 import pathlib
 import re
 import resource
+import shutil
 import stat
 import subprocess
 import sys
@@ -22,6 +23,7 @@ import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import Outcome
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.sizes import MIB
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import systemd_system
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls import (
     editor,
@@ -55,6 +57,7 @@ def daemon_host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> type
         monkeypatch.setattr(paths, name, str(tmp_path) + getattr(paths, name))
     monkeypatch.setattr(systemctl, "UNIT_DIR", str(tmp_path) + systemctl.UNIT_DIR)
     monkeypatch.setattr(paths, "environment_file", lambda user: f"{tmp_path}/etc/language_server/{user}.env")
+    monkeypatch.setattr(systemd_system, "DIRECTORY", str(tmp_path / "etc/units"))
     monkeypatch.setattr(paths, "APPLIED", f"{tmp_path}/etc/language_server/applied.json")
     monkeypatch.setattr(records, "DIRECTORY", f"{tmp_path}/etc/records")
     home = tmp_path / "home"
@@ -142,6 +145,43 @@ def test_the_next_run_reloads_systemd_after_a_killed_run(daemon_host, systemd, m
     assert systemd.read == systemd.files()
     assert applied.changes and planned.changes.result() == applied.changes.result()
     assert not daemon_host.apply(daemon_host.user, systemd=252, limits=LIMITS._replace(cap=512 * MIB)).changes
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "workaround", "restarted"),
+    [
+        ("GOFLAGS=-mod=mod\n", "GOFLAGS=-mod=mod\n", "x", False),
+        ("GOFLAGS=-mod=mod\n", "GOFLAGS=-mod=vendor\n", "x", True),
+        ("", "GOFLAGS=-mod=mod\n", "x", True),
+        ("GOFLAGS=-mod=mod\n", "", "x", True),
+        ("", "", None, True),
+    ],
+)
+def test_a_daemon_with_previous_variables_is_restarted_once(daemon_host, systemd, before, after, workaround, restarted):
+    variables = daemon_host.directory / f"etc/units/{ME}.env"
+    variables.parent.mkdir(parents=True)
+    (daemon_host.directory / "bin").mkdir()
+    gopls = shutil.copy("/bin/sleep", daemon_host.directory / "bin/gopls")
+
+    def start(text: str) -> subprocess.Popen[bytes]:
+        variables.write_text(text)
+        environment = {one.name: one.value for file in paths.environment_files(ME) for one in assignments_in(file)}
+        daemon = subprocess.Popen([gopls, "60"], env={**environment, "HOME": "/"})
+        systemd.states[paths.daemon_unit(ME)] = {"MainPID": str(daemon.pid)}
+        return daemon
+
+    daemon_host.apply(daemon_host.user, systemd=252, environment={"SLOW": "x"})
+    with start(before) as daemon:
+        time.sleep(1.1)  # The start of a process is known to about a second.
+        variables.write_text(after)
+        environment = {"SLOW": workaround} if workaround else {}
+        planned = daemon_host.apply(daemon_host.user, systemd=252, environment=environment)
+        daemon.kill()
+    assert list(planned.units.restart) == ([ME] if restarted else [])
+    assert (("try-restart", paths.daemon_unit(ME)) in systemd.commands) is restarted
+    with start(after) as daemon:
+        assert not daemon_host.apply(daemon_host.user, systemd=252, environment=environment).changes
+        daemon.kill()
 
 
 def test_the_next_run_creates_a_missing_socket_directory(daemon_host, systemd):

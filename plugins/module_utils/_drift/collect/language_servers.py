@@ -19,7 +19,7 @@ from ..._gopls.units import serves_profiles
 from ..._host.files import is_socket, open_unfollowed, read_text
 from ..._host.procfs import read_process
 from ..._systemd import systemctl
-from ..._systemd.environment_files import assignments_in
+from ..._systemd.environment_files import last_change, variables_in
 from ..._systemd.systemctl import manager_runs
 from ..._systemd.unit_state import State, settings_in, states_of
 from ..._tools.build_info import read_build_info
@@ -98,9 +98,7 @@ def with_lines(server: LanguageServer) -> LanguageServer:
 
 def _variables(user: str) -> dict[str, str]:
     """Return the variables that provisioning has rendered for a user's gopls; none without a language server."""
-    with contextlib.suppress(DevserverError):
-        return {assignment.name: assignment.value for assignment in assignments_in(paths.environment_file(user))}
-    return {}
+    return variables_in(*paths.environment_files(user)) if variables_in(paths.environment_file(user)) else {}
 
 
 def _units_of(user: UserEnvironment) -> list[str]:
@@ -124,7 +122,8 @@ def _server(
     rendered = {unit: (path, _limits(path)) for unit, path in files.items()}
     daemon = read_process(int(own_states[server.unit].values.get("MainPID", "0")))
     missing = [path for path in server.sockets.values() if not is_socket(path)]
-    return server._replace(missing=missing, daemon=daemon, rendered=rendered)
+    changed = last_change(*paths.environment_files(server.user_name))
+    return server._replace(missing=missing, daemon=daemon, rendered=rendered, variables_changed=changed)
 
 
 def _limits(path: str) -> dict[str, str]:

@@ -12,6 +12,7 @@ from ..._environment.declaration import UserEnvironment
 from ..._gopls import paths
 from ..._gopls.settings import Schema
 from ..._host.procfs import Process
+from ..._systemd.environment_files import outdated_variables
 from ..._systemd.unit_state import Override, State
 from ..._tools.build_info import BuildInfo
 from ..._tools.workarounds import Workaround
@@ -41,7 +42,10 @@ class OtherLimit(t.NamedTuple):
 
 
 class LanguageServer(t.NamedTuple):
-    """The gopls of one user: ``mode`` is daemon, per-editor or none; ``variables`` are those rendered for gopls.
+    """The gopls of one user: ``mode`` is daemon, per-editor or none.
+
+    ``variables`` are those rendered for gopls, in files that were last written at ``variables_changed`` (seconds of the
+    epoch).
 
     ``units`` has the state of each unit of the user, ``missing`` are those of ``sockets`` that do not exist, and
     ``daemon`` is None if none runs. ``rendered`` has the limits in the files of units, by unit: file, and value by
@@ -59,6 +63,7 @@ class LanguageServer(t.NamedTuple):
     crashes: t.Sequence[Crash] = ()
     limit_lines: t.Mapping[tuple[str, str], Source | None] = {}
     overrides: t.Mapping[str, t.Sequence[Override]] = {}
+    variables_changed: float = 0.0
 
     @property
     def user_name(self) -> str:
@@ -78,6 +83,11 @@ class LanguageServer(t.NamedTuple):
         name = self.user_name
         paths_by_unit = {paths.socket_unit(name): self.socket, paths.pprof_socket(name): paths.profiles_of(name)}
         return {unit: path for unit, path in paths_by_unit.items() if unit in self.units}
+
+    @property
+    def outdated_variables(self) -> list[str]:
+        """The names of variables that a restart of the daemon would correct."""
+        return outdated_variables(self.daemon, self.variables, self.variables_changed) if self.daemon else []
 
     @property
     def other_limits(self) -> list[OtherLimit]:

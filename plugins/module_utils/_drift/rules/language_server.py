@@ -81,8 +81,9 @@ OLD_DAEMON = Rule(
     impact="Its editors use another gopls, heap limit, workaround or setting than the declared ones until it restarts.",
     why="""\
 The binary of the running daemon is not the pinned one, or has been deleted; the daemon started with other variables
-than those that are rendered now; or it started before provisioning changed `language_server_settings`. A daemon runs
-for days, and an editor sends the settings when it connects: open windows may work with the previous ones.""",
+than those that are rendered now (`devserver_variables`, the heap limit, those of workarounds); or it started before
+provisioning changed `language_server_settings`. A daemon runs for days, and an editor sends the settings when it
+connects: open windows may work with the previous ones.""",
     fix="""\
 Provision the host again with `--tags language_server`, or run `systemctl restart gopls@USER.service`. Changed settings
 need the restart alone, which provisioning leaves to the user, so that editors stay connected.""",
@@ -256,7 +257,7 @@ def _daemon(server: LanguageServer, gopls: Gopls) -> t.Iterator[Finding]:
     daemon = server.daemon
     if daemon is None:
         return
-    outdated = [name for name, value in server.variables.items() if daemon.environment.get(name) != value]
+    outdated = server.outdated_variables
     other = gopls.info and daemon.program != gopls.path
     problems = [f"runs {daemon.program}; expected {gopls.path}"] if other else []
     problems += [f"has outdated values of {', '.join(outdated)}; expected the rendered ones"] if outdated else []
