@@ -141,6 +141,24 @@ SERVICES: dict[str, tuple[dict[str, str], DebugServiceState, list[tuple[str, str
         service(),
         [("GD1102", "dlv-api.service has failed (exit-code)")],
     ),
+    "disabled": (
+        {**RUNS, "UnitFileState": "disabled"},
+        service(running()),
+        [("GD1105", "dlv-api.service is disabled; expected an enabled unit, which starts again after a reboot")],
+    ),
+    "disabled, with another environment": (
+        {**RUNS, "UnitFileState": "enabled-runtime"},
+        service(running(GOFLAGS="")),
+        [
+            (
+                "GD1105",
+                "dlv-api.service is enabled-runtime; expected an enabled unit, which starts again after a reboot",
+            ),
+            ("GD1106", "dlv-api.service has outdated values of GOFLAGS"),
+        ],
+    ),
+    "enabled": ({**RUNS, "UnitFileState": "enabled"}, service(running()), []),
+    "disabled as declared": ({**RUNS, "UnitFileState": "disabled"}, service(started=False), []),
     "building": ({**RUNS, "ActiveState": "activating"}, service(), []),
     "another environment": (
         RUNS,
@@ -173,8 +191,14 @@ def test_a_running_service_is_read_from_its_process_and_its_files(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a real process and real files; the build info is that of the host's Go."""
+    queried: set[str] = set()
+
+    def states_of(units: t.Sequence[str], names: t.Sequence[str] = ()) -> dict[str, State]:
+        queried.update(names)
+        return dict.fromkeys(units, State(states))
+
     states = {"MainPID": str(os.getpid()), "ActiveState": "active", "ExecStart": START.format("")}
-    monkeypatch.setattr(debug_services, "states_of", lambda units, _names=(): dict.fromkeys(units, State(states)))
+    monkeypatch.setattr(debug_services, "states_of", states_of)
     monkeypatch.setattr(debug_services, "manager_runs", lambda: True)
     (tmp_path / "own.env").write_text('GREETING="it\'s 100%"\n')
     monkeypatch.setattr(running_module, "environment_file", lambda name: str(tmp_path / f"{name}.env"))
@@ -182,6 +206,7 @@ def test_a_running_service_is_read_from_its_process_and_its_files(
     declared = debug_services.DeclaredServices({"own": getpass.getuser(), "other": "x"}, ["other"], "1.2.3")
     own, other = debug_services.collect("+30d", declared).services
     assert (own.unit, own.user, own.started, other.started) == ("dlv-own.service", getpass.getuser(), True, False)
+    assert "UnitFileState" in queried
     read = own.running
     assert read is not None and read.process.environment["PATH"] == os.environ["PATH"]
     assert (read.variables["GREETING"], read.dlv) == ("it's 100%", os.path.realpath("/usr/bin/dlv"))

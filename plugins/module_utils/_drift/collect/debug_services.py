@@ -62,7 +62,7 @@ def collect(renew_before: str, declared: DeclaredServices = _NONE) -> Debuggers:
     }
     units = sorted(name for name in names if name.endswith((".service", ".socket")))
     units = sorted({*units, *map(unit_name, declared.users)})
-    states = states_of(units, ["ExecStart", "MainPID", "BindsTo"]) if manager_runs() else {}
+    states = states_of(units, ["ExecStart", "MainPID", "BindsTo", "UnitFileState"]) if manager_runs() else {}
     bound = states_of(sorted({unit for state in states.values() for unit in _bound_to(state)})) if states else {}
     services = [_service(name, declared, states, bound) for name in declared.users] if states else []
     overrides = {unit: state_of.overrides([f"{UNIT_DIR}/{unit}"]) for unit, state_of in states.items()}

@@ -73,10 +73,11 @@ NOT_RUNNING = Rule(
     impact="No debugger client can attach to the program of the service.",
     why="""\
 The play declares the service in `debugger_services`, and its unit does not exist or is not active: the host has not
-been provisioned since, or the unit was removed or stopped. A service with `state: stopped` need not run, nor does one
+been provisioned since, or the unit was removed or stopped. Or the unit is disabled, and will not run after the next
+boot. A service with `state: stopped` need not run, nor does one
 that attaches to a unit which is not active. One that has
 failed is GD1102.""",
-    fix="Provision the host again with `--tags debugger`, or run `systemctl start UNIT`.",
+    fix="Provision the host again with `--tags debugger`, or run `systemctl enable --now UNIT`.",
     example="dlv-api.service is inactive; expected a running debug service",
 )
 OUTDATED = Rule(
@@ -104,6 +105,8 @@ GD1101.""",
 )
 
 _PROVISION_AGAIN = "provision the host again with --tags debugger"
+# States of a unit's file with which the unit is gone after a reboot.
+_NOT_AT_BOOT = ("disabled", "enabled-runtime")
 _EXPECTED = "expected a loopback address or a unix socket"
 
 
@@ -141,7 +144,13 @@ def _service(service: DebugServiceState, state: State) -> t.Iterator[Finding]:
         command = f"systemctl start {shlex.quote(unit)}"
         cause = f"{unit} is {status}; expected a running debug service"
         yield Finding(NOT_RUNNING, cause, Remedy(f"run {command}", [command]), user, source=state.source, subject=unit)
-    elif service.running and service.running.outdated:
+    elif service.started and state.values.get("UnitFileState") in _NOT_AT_BOOT:
+        command = f"systemctl enable {shlex.quote(unit)}"
+        cause = (
+            f"{unit} is {state.values['UnitFileState']}; expected an enabled unit, which starts again after a reboot"
+        )
+        yield Finding(NOT_RUNNING, cause, Remedy(f"run {command}", [command]), user, source=state.source, subject=unit)
+    if service.running and service.running.outdated:
         remedy = Remedy(f"run systemctl restart {shlex.quote(unit)} when nobody debugs")
         cause = f"{unit} {'; it '.join(service.running.outdated)}"
         since = service.running.process.started
