@@ -24,6 +24,8 @@ from .signature import is_signed_by, sign_manifest
 
 # Of the temporary directory for making a bundle.
 _PREFIX = "go-bundle-making-"
+# Seconds to remove a module cache of any size.
+_REMOVAL_SECONDS = 1800.0
 # Bytes that go's caches need in the work directory.
 _NEEDED = 2 << 30
 
@@ -120,7 +122,8 @@ def _write(
 ) -> tuple[Manifest, str]:
     """Write the bundle; return its manifest and digest."""
     account = find_account(target.build_user) if os.geteuid() == 0 else None
-    with temporary_directory(target.work_dir or tempfile.gettempdir(), _PREFIX) as scratch, open_build_directory(
+    parent = target.work_dir or tempfile.gettempdir()
+    with temporary_directory(parent, _PREFIX, seconds=_REMOVAL_SECONDS) as scratch, open_build_directory(
         scratch.path, account, scratch.lock
     ) as directory:
         contents = BundleContents(directory, sources)

@@ -13,8 +13,8 @@ from .accounts import Account, find_owner
 from .command import SYSTEM_PATH, run
 from .files import Changes, remove
 
-# Seconds for one directory of a user; a later run continues with the rest.
-_SECONDS = 10.0
+# Seconds for one directory of a user, such as a large cache; a later run continues with the rest.
+_SECONDS = 120.0
 # rm removes directories that are nested at any depth. The modes are those of a module cache, for example.
 _REMOVE = """
 remove() { rm -rf --one-file-system -- "$1"; }
@@ -22,20 +22,20 @@ remove "$1" 2>/dev/null || { chmod -R u+rwX -- "$1" && remove "$1"; }
 """
 
 
-def remove_as_owner(path: str) -> None:
-    """Remove what is in a directory of root; a directory of a user with that user's rights, within a time limit.
+def remove_as_owner(path: str, seconds: float = _SECONDS) -> None:
+    """Remove what is in a directory of root; a directory of a user with that user's rights, within ``seconds``.
 
     Raises DevserverError or OSError if a part is left.
     """
     status = os.lstat(path)
     if stat.S_ISDIR(status.st_mode) and os.geteuid() == 0 and status.st_uid != 0:
         owner = find_owner(status.st_uid) or Account(str(status.st_uid), status.st_uid, status.st_gid, "/", "/bin/sh")
-        remove_as(owner, path)
+        remove_as(owner, path, seconds)
     else:
         remove(path)
 
 
-def remove_as(account: Account, path: str) -> None:
+def remove_as(account: Account, path: str, seconds: float) -> None:
     """Remove a directory of ``account`` like ``remove_as_owner``; not inside of ``acting_as``."""
     with contextlib.suppress(OSError):
         os.rmdir(path)  # Most are empty.
@@ -43,7 +43,7 @@ def remove_as(account: Account, path: str) -> None:
     # The user may not enter the directories above.
     parent, name = os.path.split(path)
     argv = ["/bin/sh", "-c", _REMOVE, "sh", name]
-    completed = run(argv, env={"PATH": SYSTEM_PATH}, cwd=parent, account=account, timeout=_SECONDS)
+    completed = run(argv, env={"PATH": SYSTEM_PATH}, cwd=parent, account=account, timeout=seconds)
     try:
         with contextlib.suppress(FileNotFoundError):
             os.rmdir(path)  # Its parent may be root's.

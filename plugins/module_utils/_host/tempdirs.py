@@ -21,6 +21,9 @@ from .trusted_paths import shared_directory
 from .user_access import acting_as
 
 _LOCK = "lock"
+# Seconds to remove what users have made in a directory of root, and a directory that is one user's.
+_SECONDS = 10.0
+_SECONDS_OF_USER = 60.0
 # The existing directories of this process.
 _PRESENT: set[str] = set()
 # Those that this process could not remove: they take its time only once.
@@ -35,11 +38,11 @@ class TemporaryDirectory(t.NamedTuple):
 
 
 @contextlib.contextmanager
-def temporary_directory(parent: str, prefix: str) -> t.Iterator[TemporaryDirectory]:
+def temporary_directory(parent: str, prefix: str, *, seconds: float = _SECONDS) -> t.Iterator[TemporaryDirectory]:
     """Create a directory in ``parent``, with a name that begins with ``prefix``, and remove it at the end.
 
     Directories of killed runs with this prefix are removed before. Raises DevserverError for root if another user could
-    put a link in its place.
+    put a link in its place, or if a part that belongs to another user is not removed within ``seconds``.
     """
     shared = shared_directory(parent) if os.geteuid() == 0 else ""
     if shared:
@@ -50,7 +53,7 @@ def temporary_directory(parent: str, prefix: str) -> t.Iterator[TemporaryDirecto
             " task's option work_dir or temporary_directory if it has one, else in TMPDIR of the play's environment",
             path=parent,
         )
-    with _directory(None, parent, prefix) as directory:
+    with _directory(None, parent, prefix, seconds) as directory:
         yield directory
 
 
@@ -60,13 +63,13 @@ def user_directory(account: Account, parent: str, prefix: str) -> t.Iterator[str
 
     Raises DevserverError if that user cannot create a directory in ``parent``, or if a part of it cannot be removed.
     """
-    with _directory(account, parent, prefix) as directory:
+    with _directory(account, parent, prefix, _SECONDS_OF_USER) as directory:
         yield directory.path
 
 
 @contextlib.contextmanager
-def _directory(account: Account | None, parent: str, prefix: str) -> t.Iterator[TemporaryDirectory]:
-    remove_abandoned(parent, prefix, account)
+def _directory(account: Account | None, parent: str, prefix: str, seconds: float) -> t.Iterator[TemporaryDirectory]:
+    remove_abandoned(parent, prefix, account, seconds)
     with acting_as(account):
         path = _make(account, parent, prefix)
         _PRESENT.add(path)
@@ -76,7 +79,7 @@ def _directory(account: Account | None, parent: str, prefix: str) -> t.Iterator[
     finally:
         # Held to the end, because other runs remove an unlocked directory.
         with os.fdopen(lock, "rb"):
-            _remove(path, account)
+            _remove(path, account, seconds)
         _PRESENT.discard(path)
 
 
@@ -121,7 +124,7 @@ def find_abandoned(parent: str, prefix: str) -> list[str]:
     return abandoned
 
 
-def remove_abandoned(parent: str, prefix: str, account: Account | None = None) -> None:
+def remove_abandoned(parent: str, prefix: str, account: Account | None = None, seconds: float = _SECONDS) -> None:
     """Remove what ``find_abandoned`` returns, or would return to ``account``; what users prevent is left as it is."""
     for path in _directories(parent, prefix):
         with contextlib.ExitStack() as held:
@@ -129,7 +132,7 @@ def remove_abandoned(parent: str, prefix: str, account: Account | None = None) -
                 claimed = path not in _LEFT and held.enter_context(_claim(path))
             if claimed:
                 with contextlib.suppress(DevserverError, OSError):
-                    _remove(path, account)
+                    _remove(path, account, seconds)
 
 
 def _directories(parent: str, prefix: str) -> list[str]:
@@ -168,24 +171,24 @@ def _try_lock(descriptor: int, lock: str) -> bool:
         return False
 
 
-def _remove(path: str, account: Account | None) -> None:
+def _remove(path: str, account: Account | None, seconds: float) -> None:
     """Remove a directory, its lock last, so that the rest after a kill is still recognized as abandoned."""
     _LEFT.add(path)
     if account is None:
         for entry in os.scandir(path):
             if entry.name != _LOCK:
-                remove_as_owner(entry.path)
+                remove_as_owner(entry.path, seconds)
         os.unlink(os.path.join(path, _LOCK))
         os.rmdir(path)
     else:
-        _remove_of_user(path, account)
+        _remove_of_user(path, account, seconds)
     _LEFT.discard(path)
 
 
-def _remove_of_user(path: str, account: Account) -> None:
+def _remove_of_user(path: str, account: Account, seconds: float) -> None:
     """Remove a directory of a user. What is left keeps a lock, so that a later run continues."""
     try:
-        remove_as(account, path)
+        remove_as(account, path, seconds)
     except DevserverError:
         with acting_as(account), contextlib.suppress(OSError):
             os.close(_locked(path))

@@ -18,6 +18,7 @@ import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._host import tempdirs
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.removal import remove_as_owner
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.tempdirs import (
     find_abandoned,
     remove_abandoned,
@@ -28,7 +29,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.user_acc
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells import startup
 
 from tests.support.directories import nest
-from tests.support.mounts import mounted
+from tests.support.mounts import hanging, mounted
 from tests.support.time_limit import time_limit
 
 PREFIX = "work-[x]-"
@@ -207,3 +208,16 @@ def test_what_a_user_leaves_stops_only_that_user_and_only_once(make: t.Any, monk
     monkeypatch.setattr(tempdirs, "_LEFT", set())
     with make(nobody):
         assert not os.path.exists(path)
+
+
+@needs_root
+def test_a_users_file_system_that_hangs_stops_a_removal_for_its_time_limit(tmp_path: pathlib.Path) -> None:
+    nobody, directory = find_account("nobody"), tmp_path / "cache"
+    tmp_path.chmod(0o755)
+    mount = directory / "mount"
+    mount.mkdir(parents=True)
+    os.chown(directory, nobody.uid, nobody.gid)
+    with hanging(mount, nobody.uid), time_limit(20), pytest.raises(DevserverError, match="it timed out"):
+        remove_as_owner(str(directory), 0.5)
+    remove_as_owner(str(directory), 5)
+    assert not directory.exists()
