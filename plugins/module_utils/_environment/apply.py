@@ -34,7 +34,7 @@ from .._host.skipped_files import SkippedFile, find_failure, skip_errors, split_
 from .._host.user_access import call_as, each_as
 from .contexts import KINDS, OWN_DIRECTORIES
 from .contexts.vscode_server import ROLE
-from .declaration import Declaration, UserEnvironment
+from .declaration import DIRECTORY_VARIABLES, Declaration, UserEnvironment
 from .rendered import loses_variables, user_of_record
 
 # Seconds that a running process may take to reload a changed file.
@@ -146,7 +146,9 @@ class _Run:
         planned: list[_Directory] = []
         for user in users:
             account = user.account
-            named = {path: (path, variable) for variable, path in user.directories.items()}
+            # Of two variables with one directory, the one whose directory is not shared decides.
+            directories = [*user.temporary_directories.items(), *user.directories.items()]
+            named = {path: (path, variable) for variable, path in directories}
             plan = functools.partial(_plan_directory, account, os.geteuid() == 0)
             states = each_as(account, plan, {account.home: (account.home, ""), **named})
             if self._has_home(user, states[account.home]):
@@ -245,7 +247,7 @@ def _plan_directory(account: Account, is_root: bool, named: tuple[str, str]) -> 
     left_by_root = is_root and is_repairable(path, account)
     owner = os.stat(path).st_uid if os.path.isdir(path) else None
     problem = find_directory_problem(path)
-    if problem is None and owner not in (None, account.uid):
+    if problem is None and owner not in (None, account.uid) and variable in DIRECTORY_VARIABLES:
         problem = DirectoryProblem(f"it belongs to uid {owner}")
     if problem and not left_by_root:
         repair = problem.remedy or describe_ownership_repair(path, account)

@@ -39,6 +39,8 @@ CHECKOUT_FILES = {
     "devcontainer": (".devcontainer/devcontainer.json", ".devcontainer.json"),
 }
 DIRECTORY_VARIABLES = ("GOPATH", "GOMODCACHE", "GOBIN", "GOCACHE")
+# Their directories may be shared.
+_TEMPORARY_VARIABLES = ("GOTMPDIR", "TMPDIR")
 
 # The options of the ``declaration`` documentation fragment.
 ARGUMENT_SPEC: dict[str, t.Any] = {
@@ -68,6 +70,15 @@ _NOT_VARIABLES = {
     "GOROOT": "declare the Go with devserver_goroot; if a program needs GOROOT, set devserver_export_goroot",
     "GOENV": "leave it out: the declaration is written into each user's own settings file, ~/.config/go/env",
 }
+
+# What the login, the loader of programs or the shell sets and reads itself: another value breaks logins and commands.
+_OWNED = re.compile(
+    r"HOME|SHELL|USER|USERNAME|LOGNAME|MAIL|PWD|OLDPWD|SHLVL|TERM|COLUMNS|LINES|(SSH_|SUDO_)(?!AUTH_SOCK|ASKPASS)\w+"
+    r"|XDG_(RUNTIME_DIR|SEAT|VTNR|SESSION_\w+)|DBUS_SESSION_BUS_ADDRESS|(LD|BASH|ZSH|FISH|KSH)_\w+|GCONV_PATH"
+    r"|GLIBC_TUNABLES|ENV|IFS|TMOUT|PROMPT\d?|PROMPT_COMMAND|R?PS\d|RPROMPT|SHELLOPTS|BASHOPTS|POSIXLY_CORRECT|ZDOTDIR"
+    r"|CDPATH|FPATH|MODULE_PATH|FIGNORE|GLOBIGNORE|EXECIGNORE|ARGV0|STTY|E?[UG]ID|PPID|OPT(IND|ARG|ERR)|LINENO|RANDOM"
+    r"|SECONDS|ERRNO|HISTCMD|FUNCNEST|(READ)?NULLCMD"
+)
 
 _PLACEHOLDER = re.compile(r"\{(home|user|goroot|[A-Z][A-Z0-9_]*)\}")
 _VARIABLE_NAME = re.compile(r"[A-Z][A-Z0-9_]*\Z")
@@ -100,6 +111,11 @@ class UserEnvironment:
     def directories(self) -> dict[str, str]:
         """The directories that Go writes to, by variable; of a GOPATH list the first, where Go installs."""
         return {name: self.variables[name].split(":")[0] for name in DIRECTORY_VARIABLES if name in self.variables}
+
+    @property
+    def temporary_directories(self) -> dict[str, str]:
+        """The directories in which go builds, by variable."""
+        return {name: self.variables[name] for name in _TEMPORARY_VARIABLES if self.variables.get(name)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,7 +176,7 @@ def _user_environment(user: t.Mapping[str, t.Any], params: t.Mapping[str, t.Any]
     validate_account(account)
     raw = dict(STANDARD_VARIABLES, **(params["variables"] or {}))
     raw.update(user.get("variables") or {})
-    _validate_names(raw)
+    _validate_names(raw, account.name)
     if params["export_goroot"]:
         raw["GOROOT"] = "{goroot}"
     templates = {name: _joined(name, value) for name, value in raw.items() if value is not None}
@@ -172,8 +188,8 @@ def _user_environment(user: t.Mapping[str, t.Any], params: t.Mapping[str, t.Any]
     for name in filter(variables.__contains__, DIRECTORY_VARIABLES):
         for entry in variables[name].split(":"):
             _absolute(name, entry, account.name)
-    if variables.get("GOTMPDIR"):
-        _absolute("GOTMPDIR", variables["GOTMPDIR"], account.name)
+    for name in filter(variables.get, _TEMPORARY_VARIABLES):
+        _absolute(name, variables[name], account.name)
     known = dict(fixed, **variables)
 
     def paths(option: str, entries: t.Sequence[str]) -> list[str]:
@@ -248,7 +264,16 @@ def _joined(name: str, value: t.Any) -> str:
     return text
 
 
-def _validate_names(raw: t.Mapping[str, t.Any]) -> None:
+def _validate_names(raw: t.Mapping[str, t.Any], user: str) -> None:
+    owned = [name for name, value in raw.items() if value is not None and _OWNED.fullmatch(name)]
+    if owned:
+        raise DevserverError(
+            f"{', '.join(owned)} of user {user} cannot be declared: the login or the shell sets and reads such names",
+            expected="variables of Go and of the programs that it runs",
+            remedy="remove them from devserver_variables and from the variables of users in devserver_users",
+            user=user,
+            variables=owned,
+        )
     for name, remedy in _NOT_VARIABLES.items():
         if raw.get(name) is not None:
             raise DevserverError(

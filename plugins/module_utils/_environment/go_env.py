@@ -19,7 +19,7 @@ from .contexts.pam import describe_host_path, host_path
 from .contexts.vscode_server import settings_record
 from .declaration import ARGUMENT_SPEC as DECLARATION
 from .declaration import Declaration, UserEnvironment, declaration_from
-from .go_values import validate_with_go
+from .go_values import missing_toolchain, validate_with_go
 from .removal import known_users, own_directories, removed_files
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
@@ -100,6 +100,7 @@ def _converge(params: t.Mapping[str, t.Any], guard: AccessGuard, *, check: bool)
     without_home = {user.account.name for user in applied.without_home}
     warnings += [
         *_misspelt_names(declaration),
+        *_missing_toolchains(declaration),
         *(text for user in declaration.users if user.account.name not in without_home for text in _missing(user)),
         *applied.warnings,
     ]
@@ -129,6 +130,22 @@ def _misspelt_names(declaration: Declaration) -> list[str]:
         f"{name} is declared, which Go does not know. To fix this: correct the name to {other}"
         for name, other in meant.items()
         if other
+    ]
+
+
+def _missing_toolchains(declaration: Declaration) -> list[str]:
+    users: dict[str, list[str]] = {}
+    for user in declaration.users:
+        # A path that does not respond in time is reported with the user's other files.
+        with contextlib.suppress(DevserverError):
+            name = missing_toolchain(user, declaration.goroot)
+            if name:
+                users.setdefault(name, []).append(user.account.name)
+    return [
+        f"GOTOOLCHAIN of {', '.join(names)} is {name}, which is not on this host: every go command fails until one can"
+        f" download it with GOPROXY. To fix this: let these users run 'go version' with a network, or declare a"
+        f" GOTOOLCHAIN that is installed, such as local"
+        for name, names in users.items()
     ]
 
 

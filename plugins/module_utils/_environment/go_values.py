@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 import typing as t
@@ -12,10 +13,12 @@ from .._core.errors import DevserverError
 from .._core.redaction import redacted
 from .._host.accounts import Account
 from .._host.command import SYSTEM_PATH, run
+from .._host.files import read_text
+from .._host.user_access import call_as, each_as, may_access
 from .go_command import first_error
 
 if t.TYPE_CHECKING:
-    from .declaration import Declaration
+    from .declaration import Declaration, UserEnvironment
 
 # The values of a variable that go itself accepts, and what they are. Go validates some of them only when it needs them.
 _TOOLCHAIN = r"go1[\w.-]*"
@@ -41,6 +44,8 @@ _PROXY = re.compile(r"direct|off|noproxy|https?://[^\s/]\S*|file:///\S*|(?!\S*:/
 _READ_SETTINGS = ("list", "unsafe")
 _CHOOSE_PLATFORM = ("build", "-n", "-o", os.devnull, "unsafe")
 _PLATFORM = re.compile(r"unsupported GOOS/GOARCH pair .*")
+# Programs that go starts; the value may have options.
+_COMPILERS = ("CC", "CXX", "FC", "GCCGO", "AR", "PKG_CONFIG")
 # A message that is only true outside of a module.
 _NO_MODULE = "cannot find main module"
 
@@ -92,6 +97,7 @@ def validate_with_go(declaration: Declaration, *, required: bool) -> None:
 
 
 def _validate(go: str, values: t.Mapping[str, str], account: Account) -> None:
+    _validate_compilers(values, account)
     problem = _rejection(go, values, account)
     if problem:
         causes = [name for name in values if _rejection(go, {name: values[name]}, account)] or list(values)
@@ -103,6 +109,42 @@ def _validate(go: str, values: t.Mapping[str, str], account: Account) -> None:
             user=account.name,
             variables=causes,
         )
+
+
+def _validate_compilers(values: t.Mapping[str, str], account: Account) -> None:
+    paths = {name: values[name].split(" ")[0] for name in _COMPILERS if values.get(name, "").startswith("/")}
+    if not paths:
+        return
+    is_program = each_as(account, _is_program, {path: path for path in paths.values()})
+    missing = [name for name, path in paths.items() if not is_program[path]()]
+    if missing:
+        raise DevserverError(
+            "{} of user {} cannot be run".format(", ".join(f"{name}={paths[name]}" for name in missing), account.name),
+            expected=f"programs that {account.name} may run",
+            remedy=f"install them, or correct {', '.join(missing)} in devserver_variables or in the user's variables",
+            user=account.name,
+            variables=missing,
+        )
+
+
+def _is_program(path: str) -> bool:
+    return os.path.isfile(path) and may_access(path, os.X_OK)
+
+
+def missing_toolchain(user: UserEnvironment, goroot: str) -> str:
+    """Return the toolchain that GOTOOLCHAIN of ``user`` names, if the host does not have it; empty otherwise."""
+    name = user.variables.get("GOTOOLCHAIN", "").partition("+")[0]
+    declared = (read_text(os.path.join(goroot, "VERSION")) or "").split("\n")[0].strip()
+    if not re.fullmatch(_TOOLCHAIN, name) or name == declared:
+        return ""
+    programs = [os.path.join(directory, name) for directory in (*user.path, *SYSTEM_PATH.split(":"))]
+    caches = [os.path.join(cache, "golang.org") for cache in (user.directories.get("GOMODCACHE"),) if cache]
+    patterns = [f"{glob.escape(cache)}/toolchain@v0.0.1-{glob.escape(name)}.[a-z]*-*" for cache in caches]
+
+    def is_present() -> bool:
+        return any(map(os.path.isfile, programs)) or any(map(glob.glob, patterns))
+
+    return "" if call_as(user.account, is_present) else name
 
 
 def _rejection(go: str, values: t.Mapping[str, str], account: Account) -> str:

@@ -10,6 +10,7 @@ import os
 import re
 
 import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment import apply, rendered
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.goenv import GoEnvContext
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
@@ -173,6 +174,28 @@ def test_another_users_rights_count_and_not_roots(declare, tmp_path):
     os.chown(declare.home, nobody.uid, nobody.gid)
     apply.apply(declare(account=nobody), check=False)
     assert {path.stat().st_uid for path in declare.home.rglob("*")} == {nobody.uid}
+
+
+@pytest.mark.parametrize("variable", ["GOTMPDIR", "TMPDIR"])
+def test_the_directory_of_builds_is_made_and_may_be_shared(declare, variable):
+    directory = declare.home / "cache/tmp"
+    declared = declare(**{variable: str(directory)})
+    assert str(directory) in str(apply.apply(declared, check=True).changes.result())
+    assert not directory.exists()
+    apply.apply(declared, check=False)
+    assert directory.is_dir() and not apply.apply(declared, check=False).changes
+    shared = declare(account=declared.users[0].account._replace(uid=os.getuid() + 1), **{variable: "/tmp"})
+    planned = apply._plan_directory(shared.users[0].account, False, ("/tmp", variable))
+    assert planned == (False, False)
+
+
+@pytest.mark.parametrize("variable", ["GOTMPDIR", "TMPDIR"])
+def test_a_directory_of_builds_that_cannot_be_made_is_an_error_of_the_declaration(declare, variable):
+    (declare.home.parent / "file").touch()
+    with pytest.raises(
+        DevserverError, match=rf"{variable}=.*/file/tmp cannot be used by user .*/file is not a directory"
+    ):
+        apply.apply(declare(**{variable: f"{declare.home.parent}/file/tmp"}), check=True)
 
 
 @pytest.fixture

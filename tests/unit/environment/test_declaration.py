@@ -122,6 +122,34 @@ def test_telemetry_is_no_variable():
     assert declare().users[0].telemetry == ""
 
 
+OWNED = """
+HOME SHELL USER LOGNAME MAIL PWD OLDPWD SHLVL TERM SSH_CONNECTION SUDO_USER XDG_RUNTIME_DIR XDG_SESSION_ID LD_PRELOAD
+LD_LIBRARY_PATH LD_AUDIT BASH_ENV ENV IFS TMOUT PS1 PS4 PROMPT_COMMAND SHELLOPTS BASHOPTS POSIXLY_CORRECT ZDOTDIR CDPATH
+FPATH UID EUID GID RANDOM ARGV0 FISH_VERSION
+"""
+
+
+@pytest.mark.parametrize("name", OWNED.split())
+def test_a_name_of_the_login_or_the_shell_is_rejected(name):
+    with pytest.raises(DevserverError, match=f"{name} of user {ME} cannot be declared"):
+        declare({name: "/x"})
+    with pytest.raises(DevserverError, match=f"{name} of user {ME} cannot be declared"):
+        declare(users=[{"name": ME, "variables": {name: "/x"}}])
+    assert name not in declare({name: None}).users[0].variables
+
+
+def test_all_such_names_are_in_one_message():
+    with pytest.raises(DevserverError, match="HOME, IFS of user"):
+        declare({"HOME": "/x", "GOFLAGS": "-x", "IFS": "x"})
+
+
+@pytest.mark.parametrize(
+    "name", ["HTTPS_PROXY", "EDITOR", "LANG", "LC_ALL", "TMPDIR", "TZ", "SSH_AUTH_SOCK", "GO_LDFLAGS"]
+)
+def test_variables_of_programs_are_declared(name):
+    assert declare({name: "/x"}).users[0].variables[name] == "/x"
+
+
 def test_null_takes_a_standard_variable_back():
     assert "GOTOOLCHAIN" not in declare({"GOTOOLCHAIN": None}).users[0].variables
 
@@ -138,6 +166,7 @@ def test_goroot_is_exported_on_request_only():
         ({"variables": {"GOPATH": "/a:go"}}, ["GOPATH", "'go'"]),
         ({"variables": {"GOPATH": "~/go"}}, ["GOPATH", "'~/go'"]),
         ({"variables": {"GOTMPDIR": "~/.cache/go-tmp"}}, ["GOTMPDIR", "'~/.cache/go-tmp'", "absolute"]),
+        ({"variables": {"TMPDIR": "tmp"}}, ["TMPDIR", "'tmp'", "absolute"]),
         ({"variables": {"GOPATH": "{GOBIN}/x"}}, ["circular"]),
         ({"variables": {"GOPATH": "{GONE}/x"}}, ["{GONE}", "not declared"]),
         ({"variables": {"GOPROXY": "a\nb"}}, ["control character"]),

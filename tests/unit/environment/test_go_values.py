@@ -7,6 +7,7 @@ from __future__ import annotations
 import getpass
 import os
 import pathlib
+import shutil
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
@@ -17,6 +18,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.d
     UserEnvironment,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.go_values import (
+    missing_toolchain,
     validate_format,
     validate_with_go,
 )
@@ -123,3 +125,41 @@ def test_a_missing_go_is_rejected_before_anything_is_written_but_not_by_the_plan
 def test_go_runs_as_the_user(goroot: str) -> None:
     nobody = find_account("nobody")
     validate_with_go(Declaration([UserEnvironment(nobody, {"GOFLAGS": "-x"}, [])], goroot, []), required=True)
+
+
+@pytest.mark.parametrize("name", ["CC", "CXX", "FC", "GCCGO", "AR", "PKG_CONFIG"])
+def test_a_program_that_is_declared_by_its_path_must_run(goroot: str, tmp_path: pathlib.Path, name: str) -> None:
+    (tmp_path / "text").touch()
+    for path in ("/nonexistent/gcc", str(tmp_path), str(tmp_path / "text")):
+        with pytest.raises(DevserverError, match=f"{name}={path} of user {ACCOUNT.name} cannot be run"):
+            validate_with_go(declaration(goroot, **{name: f"{path} -m64"}), required=False)
+    validate_with_go(declaration(goroot, **{name: f"{shutil.which('true')} -m64"}), required=False)
+
+
+def test_a_toolchain_that_the_host_lacks_is_a_warning(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "VERSION").write_text("go1.26.8\ntime 2026-08-28T16:20:06Z\n")
+    cache, programs = tmp_path / "[mod]", tmp_path / "bin"
+    (cache / "golang.org/toolchain@v0.0.1-go1.24.0.linux-amd64").mkdir(parents=True)
+    programs.mkdir()
+    (programs / "go1.23.0").touch()
+
+    def lacks(value: str) -> str:
+        user = UserEnvironment(ACCOUNT, {"GOTOOLCHAIN": value, "GOMODCACHE": str(cache)}, [str(programs)])
+        return missing_toolchain(user, str(tmp_path))
+
+    assert [lacks(value) for value in ("go1.99.1", "go1.99.1+auto", "go1.24")] == [
+        "go1.99.1",
+        "go1.99.1",
+        "go1.24",
+    ]
+    present = ("local", "auto", "local+path", "", "go1.26.8", "go1.26.8+auto", "go1.24.0", "go1.23.0+path")
+    assert [lacks(value) for value in present] == [""] * len(present)
+
+
+def test_the_plan_warns_about_a_toolchain_that_the_host_lacks(tmp_path: pathlib.Path) -> None:
+    users = [{"name": ACCOUNT.name, "variables": {"GOTOOLCHAIN": "go1.99.1", "GOPATH": str(tmp_path)}}]
+    options = {"users": users, "goroot": str(tmp_path / "none"), "rollback_after": 0}
+    params = ArgumentSpecValidator(go_env.ARGUMENT_SPEC).validate(options).validated_parameters
+    warnings = go_env.converge(params, check=True).warnings
+    expected = f"GOTOOLCHAIN of {ACCOUNT.name} is go1.99.1, which is not on this host: "
+    assert len([text for text in warnings if text.startswith(expected)]) == 1
