@@ -70,7 +70,10 @@ options:
     type: str
     default: 127.0.0.1
   port:
-    description: The port to listen at. V(0) means any free port.
+    description:
+      - The port to listen at. V(0) means any free port.
+      - If other processes take two such ports before the service listens, its address has port 0, for which the kernel
+        chooses.
     type: int
     default: 0
   health:

@@ -40,7 +40,7 @@ def end_session(leader: int) -> None:
     if _ORPHANS.none() and not os.path.exists(path_of(leader)):
         return
     for _sweep in range(_SWEEPS):
-        if not _end(_of_session(leader)):
+        if not _end(session_processes(leader)):
             return
 
 
@@ -147,7 +147,8 @@ def _in_other_sessions(pids: t.Iterable[int]) -> list[_Process]:
     ]
 
 
-def _of_session(leader: int) -> list[int]:
+def session_processes(leader: int) -> list[int]:
+    """Return the processes of a session, and of the sessions that these have started."""
     processes = [process for process in map(_process, process_ids()) if process]
     sessions = {leader}
     children: dict[int, list[_Process]] = {}

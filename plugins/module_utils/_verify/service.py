@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import ipaddress
 import os
 import socket
 import subprocess
@@ -19,7 +20,8 @@ from .._host.accounts import Account
 from .._host.command import start_process
 from .._host.files import open_nonblocking
 from .._host.http_limits import ResponseLimits, limit_responses
-from .._host.process_tree import end_session, orphans_ended
+from .._host.process_tree import end_session, orphans_ended, session_processes
+from .._host.procfs import listening_sockets, socket_inodes
 from .._host.user_access import acting_as
 from .plan import ADDRESS, VerificationPlan
 from .user_sandbox import UserSandbox
@@ -31,6 +33,11 @@ _EXIT_TIMEOUT = 0.4
 # Characters of the log in a message, and bytes that are read for them.
 _MAX_EXCERPT = 300
 _MAX_READ = 65536
+# Free ports to try. With the last one the kernel chooses when the service listens, so that no process can be faster.
+_PORTS = 3
+_WILDCARDS = (ipaddress.ip_address("0.0.0.0"), ipaddress.ip_address("::"))
+_IN_USE = "address already in use"
+_T = t.TypeVar("_T")
 
 
 def find_free_address(plan: VerificationPlan) -> Address:
@@ -51,6 +58,28 @@ def find_free_address(plan: VerificationPlan) -> Address:
         return Address(plan.host, probe.getsockname()[1])
 
 
+def with_free_address(plan: VerificationPlan, use: t.Callable[[Address], _T]) -> _T:
+    """Return the result of ``use`` for a free address, or for another one if a process takes the port meanwhile.
+
+    Any user can read the address in the arguments of the service before it listens there.
+    """
+    for _attempt in range(_PORTS - 1):
+        address = find_free_address(plan)
+        try:
+            return use(address)
+        except DevserverError as error:
+            if _IN_USE not in str(error) and _is_free(plan._replace(port=address.port)):
+                raise
+    return use(find_free_address(plan) if plan.port else Address(plan.host))
+
+
+def _is_free(plan: VerificationPlan) -> bool:
+    try:
+        return bool(find_free_address(plan))
+    except DevserverError:
+        return False
+
+
 def fill_address(plan: VerificationPlan, address: Address) -> list[str]:
     """Return the service's arguments to listen at ``address``."""
     return [word.replace(ADDRESS, str(address)) for word in plan.args]
@@ -63,10 +92,18 @@ def run_service(sandbox: UserSandbox, *argv: str) -> t.Iterator[tuple[int, Addre
     Yields the process number and the service's address once all health paths return 200. Raises DevserverError, with
     the end of the log, if that takes too long or the process exits by itself.
     """
-    log, address = sandbox.path_to("service.log"), find_free_address(sandbox.plan)
-    with _start(sandbox, [*argv, *fill_address(sandbox.plan, address)], log) as process:
-        _await_health(sandbox, process, address, log)
-        yield process.pid, address
+    log = sandbox.path_to("service.log")
+
+    def start(address: Address) -> tuple[contextlib.ExitStack, subprocess.Popen[bytes], Address]:
+        with contextlib.ExitStack() as stack:
+            command = [*argv, *fill_address(sandbox.plan, address)]
+            process = stack.enter_context(_start(sandbox, command, log))
+            served = _await_health(sandbox, process, address, log)
+            return stack.pop_all(), process, served
+
+    running, process, served = with_free_address(sandbox.plan, start)
+    with running:
+        yield process.pid, served
         _require_running(sandbox, process, log)
 
 
@@ -94,12 +131,16 @@ def _start(sandbox: UserSandbox, argv: t.Sequence[str], log: str) -> t.Iterator[
             process.wait()
 
 
-def _await_health(sandbox: UserSandbox, process: subprocess.Popen[bytes], address: Address, log: str) -> None:
+def _await_health(sandbox: UserSandbox, process: subprocess.Popen[bytes], address: Address, log: str) -> Address:
+    """Return where the service listens, when all health paths have returned 200."""
     health, ready = sandbox.plan.health, min(sandbox.plan.ready, sandbox.seconds_left())
-    deadline = time.monotonic() + ready
+    deadline, served = time.monotonic() + ready, address
     for path in health or ["/"]:
         while True:
-            status, problem = _request_status(address, path)
+            listener = _find_listener(sandbox, process.pid, address)
+            served, status, problem = address, 0, "is not served by a process of the service"
+            if listener:
+                served, (status, problem) = listener, _request_status(listener, path)
             _require_running(sandbox, process, log)
             # Without health paths any response shows that the service listens.
             if status == 200 or (status and not health):
@@ -107,11 +148,38 @@ def _await_health(sandbox: UserSandbox, process: subprocess.Popen[bytes], addres
             if time.monotonic() > deadline:
                 output = read_log_end(sandbox.account, log) or "empty"
                 raise DevserverError(
-                    f"http://{address}{path} {problem}; the log of the service is: {output}",
+                    f"http://{served}{path} {problem}; the log of the service is: {output}",
                     expected=f"status 200 within {ready:.3g} seconds",
                     remedy=f"run the service as {sandbox.account.name}, and fix the cause, or increase ready",
                 )
             time.sleep(_PAUSE)
+    return served
+
+
+def _find_listener(sandbox: UserSandbox, leader: int, address: Address) -> Address | None:
+    """Return ``address``, with the actual port for port 0, if connections to it reach a process of the service."""
+    host = Address(address.host).ip
+    # The kernel prefers the socket with the most specific address.
+    places = [ip for ip in (host, *_WILDCARDS) if host and ip and ip.version >= host.version]
+    order: dict[object, int] = {ip: number for number, ip in enumerate(places)}
+    listeners = [entry for entry in listening_sockets() if entry.address.ip in order]
+    listeners = [entry for entry in listeners if address.port in (0, entry.address.port)]
+    inodes = _session_inodes(sandbox.account, leader) if listeners else set()
+    if not address.port:
+        listeners = [entry for entry in listeners if entry.inode in inodes]
+    reached = min(listeners, key=lambda entry: order[entry.address.ip], default=None)
+    return address._replace(port=reached.address.port) if reached and reached.inode in inodes else None
+
+
+def _session_inodes(account: Account, leader: int) -> set[str]:
+    inodes: set[str] = set()
+    for pid in session_processes(leader):
+        # In a container, only the user may inspect the process; outside of one, root also one with capabilities.
+        for reader in (None, account):
+            with contextlib.suppress(OSError), acting_as(reader):
+                inodes |= socket_inodes(pid)
+                break
+    return inodes
 
 
 def _request_status(address: Address, path: str) -> tuple[int, str]:

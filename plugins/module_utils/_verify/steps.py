@@ -20,7 +20,7 @@ from .._host.command import Completed
 from .._host.user_access import acting_as
 from .gates import MeasurementGate, check_gates
 from .plan import MODES, VerificationPlan
-from .service import fill_address, find_free_address, run_service
+from .service import fill_address, run_service, with_free_address
 from .user_sandbox import UserSandbox, describe_failure, run_command, write_files
 
 _HELLO = """package main
@@ -200,9 +200,13 @@ def debug_launched(mode: str) -> t.Callable[[UserSandbox], str]:
 
     def step(sandbox: UserSandbox) -> str:
         plan = sandbox.plan
-        args = fill_address(plan, find_free_address(plan))
         program = sandbox.path_to("debuggee") if mode == "exec" else ""
-        return _debug(sandbox, "launch", mode, plan.breakpoints, package=plan.package, args=args, program=program)
+        options = {"package": plan.package, "program": program}
+
+        def debug(address: Address) -> str:
+            return _debug(sandbox, "launch", mode, plan.breakpoints, args=fill_address(plan, address), **options)
+
+        return with_free_address(plan, debug)
 
     return step
 

@@ -12,6 +12,7 @@ import pwd
 import re
 import resource
 import subprocess
+import sys
 import time
 import typing as t
 
@@ -36,6 +37,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._verify.servic
     find_free_address,
     read_log_end,
     run_service,
+    with_free_address,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._verify.steps import (
     Step,
@@ -483,3 +485,104 @@ def test_a_service_that_ignores_signals_is_stopped_within_half_a_second(tmp_path
         start = time.monotonic()
     assert time.monotonic() - start < 0.5 + 0.5  # For a busy machine.
     assert not running("sleep 6433")
+
+
+EXPOSED = PLAN._replace(args=["-exposed", "{address}"])
+# It takes its address from its arguments as services of Go do; it is slow to bind, and exits if it cannot.
+_SERVICE = """
+import http.server, socket, sys, time
+time.sleep(0.2)
+host, port = sys.argv[2].split(":")
+host = sys.argv[3] if len(sys.argv) > 3 else host
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200); self.end_headers()
+http.server.HTTPServer.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+http.server.HTTPServer((host, int(port)), Handler).serve_forever()
+"""
+# Listens on each port that a process names as its -exposed address, and returns 200.
+_THIEF = r"""
+import os, re, socket, threading, time
+os.setgid(65534); os.setuid(65534)
+def serve(listener):
+    while True:
+        client = listener.accept()[0]
+        client.recv(4096); client.sendall(b"HTTP/1.0 200 OK\r\n\r\n"); client.close()
+print("ready", flush=True)
+while True:
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            words = open(f"/proc/{pid}/cmdline").read()
+        except OSError:
+            continue
+        for port in re.findall(r"-exposed\x00127\.0\.0\.1:([1-9]\d*)", words):
+            try:
+                listener = socket.create_server(("127.0.0.1", int(port)))
+            except OSError:
+                continue
+            print(port, flush=True)
+            threading.Thread(target=serve, args=(listener,), daemon=True).start()
+    time.sleep(0.002)
+"""
+
+
+@contextlib.contextmanager
+def port_thief() -> t.Iterator[subprocess.Popen[str]]:
+    with subprocess.Popen([sys.executable, "-c", _THIEF], stdout=subprocess.PIPE, text=True) as thief:
+        try:
+            assert thief.stdout and thief.stdout.readline() == "ready\n"
+            yield thief
+        finally:
+            thief.kill()
+
+
+def taken_ports(thief: subprocess.Popen[str]) -> list[int]:
+    """The ports that the thief took; it is ended."""
+    thief.kill()
+    return [int(line) for line in thief.stdout or []]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
+def test_a_service_gets_another_port_if_another_user_takes_its_port(tmp_path):
+    sandbox = UserSandbox(EXPOSED, find_account("root"), {}, str(tmp_path), "/", math.inf)
+    with port_thief() as thief, time_limit(30), run_service(sandbox, sys.executable, "-c", _SERVICE) as (_pid, address):
+        taken = taken_ports(thief)
+    assert len(taken) == 2 and address.port not in (0, *taken)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
+def test_a_response_of_another_users_process_is_not_that_of_the_service(tmp_path):
+    plan = EXPOSED._replace(ready=0.5)
+    sandbox = UserSandbox(plan, find_account("root"), {}, str(tmp_path), "/", math.inf)
+    sleeping = run_service(sandbox, sys.executable, "-c", "import time; time.sleep(60)")
+    with port_thief() as thief, time_limit(30):
+        with pytest.raises(DevserverError, match="/healthz is not served by a process of the service"), sleeping:
+            pass
+        assert taken_ports(thief)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
+def test_a_debugged_service_gets_another_port_if_another_user_takes_its_port():
+    def launch(address):
+        argv = [sys.executable, "-c", _SERVICE, "-exposed", str(address)]
+        try:
+            return subprocess.run(argv, check=True, timeout=1)
+        except subprocess.TimeoutExpired:
+            return address
+        except subprocess.CalledProcessError as error:
+            raise DevserverError("breakpoint not hit", remedy="") from error
+
+    with port_thief() as thief, time_limit(30):
+        assert with_free_address(EXPOSED, launch) == Address("127.0.0.1", 0)
+        assert len(taken_ports(thief)) == 2
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "127.0.0.1"])
+def test_a_child_of_the_service_may_listen_on_all_addresses(host, tmp_path):
+    sandbox = UserSandbox(EXPOSED, find_account("root"), {}, str(tmp_path), "/", math.inf)
+    script = '"$0" -c "$1" "$3" "$4" "$2"; exit'
+    with (
+        time_limit(30),
+        run_service(sandbox, "/bin/sh", "-c", script, sys.executable, _SERVICE, host) as (pid, address),
+    ):
+        assert pid and address.port
