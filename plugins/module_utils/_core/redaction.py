@@ -96,7 +96,7 @@ _USERINFO = re.compile(
 # In one word, a user and password, and where they are for: data source names of Go's drivers such as
 # user:password@tcp(host:3306)/name, and proxies such as user:password@host:3128.
 _PLAIN_WORD = re.compile(r"[^\s\"']+")
-_USER = re.compile(r"[\w.%+-]+:(?!//)")
+_USER = re.compile(r"(?<![\w.%+-])[\w.%+-]+:(?!//)")
 _PLACE = re.compile(r"@(?:\w{0,16}\([^\s()]*\)/|/\w|[\w-]{1,64}(?:\.[\w-]{1,64}){0,9}:\d{2,5}\b)")
 _HEADER = (
     r"\b(?:proxy-authorization|authorization|set-cookie|cookie|(?:private|job|deploy)-token"

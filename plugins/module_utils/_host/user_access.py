@@ -45,7 +45,7 @@ _CHUNK = 1 << 20
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
 _LOGIN_DEFS = "/etc/login.defs"
-_LOGIN_UMASK = re.compile(r"^\s*UMASK\s+0*([0-7]{1,3})\s*(?:#.*)?$", re.MULTILINE)
+_LOGIN_UMASK = re.compile(r"^[ \t]*UMASK[ \t]+0*([0-7]{1,3})[ \t]*(?:#.*)?$", re.MULTILINE)
 _COMMENT_UMASK = re.compile(r"\bumask=0*([0-7]{1,3})\b")
 _STANDARD_UMASK = 0o022
 # The users who exceeded the limit in this run, each with what raises the error.

@@ -34,7 +34,7 @@ _BASH = f"{_MARK}${{EPOCHREALTIME}}{_MARK}${{BASH_SOURCE}}{_MARK}${{LINENO}}{_MA
 _ZSH = f"{_MARK}%D{{%s.%6.}}{_MARK}%x{_MARK}%I{_MARK}"
 # Time, file, line, command and output. A startup may print text of this form: all numbers have a length that fits.
 _PLACED = f"((?:\\d{{1,12}}(?:[.,]\\d{{1,9}})?)?){_MARK}([^{_MARK}\n\0]*){_MARK}(\\d{{1,9}})"
-_STEP = re.compile(f"{_MARK}+{_PLACED}{_MARK}([^\n]*)\n?([^{_MARK}]*)")
+_STEP = re.compile(f"(?<!{_MARK}){_MARK}+{_PLACED}{_MARK}([^\n]*)\n?([^{_MARK}]*)")
 _TOGETHER = ["/bin/sh", "-c", SH_MERGE_OUTPUT, "sh"]
 # The end as bash traces it, wherever it is printed to.
 _REACHED_END = re.compile(rf"{_MARK}{re.escape(FINISH)}\r?$", re.MULTILINE)

@@ -25,7 +25,7 @@ from .sources import LineDirective, find_line_directive
 _LIST_TIMEOUT = 10.0
 _FIELDS = "Module,IgnoredGoFiles,TestGoFiles,XTestGoFiles"
 _CONSTRAINT = re.compile(r"^//go:build (.+)$", re.MULTILINE)
-_CGO = re.compile(r'^import\s+(?:\(\s*(?:[^)]*\n\s*)?)?"C"', re.MULTILINE)
+_CGO = re.compile(r'^import\s+(?:\((?:\s*|[^()]*\n[ \t]*))?"C"', re.MULTILINE)
 
 
 class Binary(t.NamedTuple):

@@ -13,7 +13,7 @@ from ..._host.files import read_text
 
 _MARKER = re.compile(r"//\s*breakpoint:\s*(?P<name>\S.*)")
 _FUNCTION = re.compile(
-    r"func\s+(?:\(\s*(?:\w+\s+)?(?P<pointer>\*?)\s*(?P<receiver>\w+)[^)]*\)\s*)?(?P<name>\w+)\s*[\[(]",
+    r"func\s+(?:\(\s*(?:\w+\s+)?(?:(?P<pointer>\*)\s*)?(?P<receiver>\w+)\b[^)]*\)\s*)?(?P<name>\w+)\s*[\[(]",
 )
 _PACKAGE = re.compile(r"^package\s+(\w+)", re.MULTILINE)
 _DIRECTIVE = re.compile(r"//line (?P<file>.*?):(?P<line>\d{1,9})(?::\d+)?\s*\Z")

@@ -14,10 +14,10 @@ from ..._core.provenance import Assignment, Source
 from ..._host.files import read_text
 
 SUDOERS = "/etc/sudoers"
-_INCLUDE = re.compile(r"\s*[#@](include|includedir)\s+\"?([^\"\n]+?)\"?\s*\Z")
+_INCLUDE = re.compile(r"\s*[#@](include|includedir)\s+\"?([^\"\s](?:[^\"\n]*[^\"\s])?)\"?\s*\Z")
 _DEFAULTS = re.compile(r"\s*Defaults\s+(?P<settings>.*)", re.DOTALL)
 _SECURE_PATH = re.compile(
-    r"(?:^|,)\s*(?P<not>!)?\s*secure_path(?:\s*=\s*(?:\"(?P<quoted>[^\"]*)\"|(?P<plain>[^,\"]*)))?"
+    r"(?:^|,)\s*(?:(?P<not>!)\s*)?secure_path(?:\s*=\s*(?:\"(?P<quoted>[^\"]*)\"|(?P<plain>[^,\"]*)))?"
 )
 # Files that include each other.
 _DEEPEST = 16

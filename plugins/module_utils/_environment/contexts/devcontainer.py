@@ -33,7 +33,7 @@ from .editor_files import (
     read_editor_file,
 )
 
-_OF_CONTAINER = re.compile(r"\$\{containerEnv:([^}:]+)(?::[^}]*)?\}")
+_OF_CONTAINER = re.compile(r"\$\{containerEnv:([^}:]+)(?::[^}]{0,1000})?\}")
 _OF_OTHERS = re.compile(r"\$\{(containerEnv|localEnv|env):")
 _NAMES = CHECKOUT_FILES["devcontainer"]
 # Containers of one workspace: its user may have created any number.

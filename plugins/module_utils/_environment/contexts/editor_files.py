@@ -22,7 +22,7 @@ from ..._jsonc.editor import Edit, Put, Remove, apply_edits
 from ..declaration import DIRECTORY_VARIABLES, Declaration, UserEnvironment
 from .base import Context, Probe
 
-_REFERENCE = re.compile(r"\$\{(\w+)(?::([^}:]*)(?::([^}]*))?)?\}")
+_REFERENCE = re.compile(r"\$\{(\w+)(?::([^}:]*)(?::([^}]{0,1000}))?)?\}")
 _OF_ENVIRONMENT = ("env", "localEnv")
 # Files of multi-root workspaces in one directory: its user may have created any number.
 _MOST_WORKSPACES = 20

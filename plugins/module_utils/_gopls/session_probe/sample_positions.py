@@ -25,7 +25,7 @@ _SKIPPED = ("vendor", "testdata", "node_modules")
 # Files that only some platforms or tags build: a server for this platform ignores them.
 _CONSTRAINT = re.compile(r"^//(go:build| \+build) ", re.MULTILINE)
 _PLATFORM = re.compile(r"_(aix|android|darwin|dragonfly|freebsd|illumos|ios|js|netbsd|openbsd|plan9|solaris|windows)")
-_NO_CODE = re.compile(r"""//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|`[^`]*`|'(?:\\.|[^'\\\n])*'""", re.DOTALL)
+_NO_CODE = re.compile(r"""//[^\n]*|/\*.*?(?:\*/|\Z)|"(?:\\.|[^"\\\n])*"?|`[^`]*`|'(?:\\.|[^'\\\n])*'?""", re.DOTALL)
 _IMPORTS = re.compile(r"^import\s*(?:\(([^)]*)\)|([^\n(]+))", re.MULTILINE)
 _IMPORT = re.compile(r"(?:^|[\s;(])(?:([\w.]+)\s+)?[\"`]([^\"`\n]+)[\"`]")
 _FUNCTION = re.compile(r"^func\s+([A-Za-z_]\w*)\s*[\[(]", re.MULTILINE)
