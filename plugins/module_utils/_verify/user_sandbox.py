@@ -24,6 +24,8 @@ _PREFIX = "gopherops-verify-"
 _LEAST = 0.1
 # Lines of an error message; further ones are consequences of the first.
 _MAX_LINES = 3
+# Characters of each.
+_MAX_LINE = 1000
 # The user changes the directory, because root may have no access to a workspace on a network file system.
 _IN_DIRECTORY = ("/bin/sh", "-c", SH_IN_DIRECTORY)
 
@@ -84,7 +86,8 @@ def write_files(directory: str, files: t.Mapping[str, str]) -> None:
 def describe_failure(completed: Completed) -> str:
     """Return why a command failed, in one line: the first lines of stderr, without go's names of packages."""
     lines = [line.strip() for line in completed.stderr.splitlines() if line.strip() and not line.startswith("#")]
-    return " / ".join(lines[:_MAX_LINES]) if completed.returncode is not None and lines else completed.complaint
+    first = [line[:_MAX_LINE] for line in lines[:_MAX_LINES]]
+    return " / ".join(first) if completed.returncode is not None and lines else completed.complaint
 
 
 def run_command(

@@ -154,6 +154,12 @@ def test_failed_tests_are_named(stdout, stderr, description):
     assert describe_test_failures(Completed(["go", "test"], 1, stdout, stderr)) == description
 
 
+def test_megabytes_of_output_are_described_shortly_and_soon():
+    start = time.monotonic()
+    description = describe_test_failures(Completed(["go", "test"], 1, "\n" * 100_000, "x" * 1_000_000))
+    assert time.monotonic() - start < 1 and len(description) == 1000
+
+
 def test_a_test_run_that_hangs_is_reported():
     assert describe_test_failures(Completed(["go", "test"], None, "", "")) == "it timed out"
 
