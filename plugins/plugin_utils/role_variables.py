@@ -122,7 +122,7 @@ def example(option: Spec) -> t.Any:
     if kind == "list":
         return [example({**option, "type": option.get("elements", "str"), "default": None})]
     if choices:
-        return choices[0]
+        return default if default in option["choices"] else choices[0]
     if kind == "dict" and option.get("options"):
         return {name: example(inner) for name, inner in option["options"].items() if inner.get("required")}
     description = option.get("description", "")

@@ -119,10 +119,10 @@ def _suggest_name(name: str, schema: Schema) -> str:
     """Return the closest real name, compared without the part before the last dot."""
     last = name.rpartition(".")[2]
     if last in schema:
-        return f"; did you mean {schema[last].full_name}?"
+        return f" (did you mean {schema[last].full_name}?)"
     folded = {known.lower(): known for known in schema}
     near = difflib.get_close_matches(last.lower(), folded, n=1) or difflib.get_close_matches(name.lower(), folded, n=1)
-    return f"; did you mean {schema[folded[near[0]]].full_name}?" if near else ""
+    return f" (did you mean {schema[folded[near[0]]].full_name}?)" if near else ""
 
 
 def _validate_value(setting: SchemaEntry, value: t.Any) -> list[str]:
@@ -142,7 +142,7 @@ def _validate_map(setting: SchemaEntry, value: t.Any) -> list[str]:
     for key, item in value.items():
         if setting.keys and key not in setting.keys and not _is_staticcheck_analyzer(setting, str(key)):
             near = difflib.get_close_matches(str(key), setting.keys, n=1)
-            problems.append(f".{key} is not a known key" + (f"; did you mean {near[0]}?" if near else ""))
+            problems.append(f".{key} is not a known key" + (f" (did you mean {near[0]}?)" if near else ""))
         elif setting.kind.endswith("]bool") and not isinstance(item, bool):
             problems.append(f".{key} must be true or false, got {item!r}")
         elif setting.kind.endswith("]string") and not isinstance(item, str):

@@ -278,10 +278,15 @@ def _owner_error(file: ManagedFile, foreign: str) -> DevserverError:
     return DevserverError(
         f"{file.path} of user {user} cannot be written: it {foreign}",
         expected=f"a file that belongs to {user}, with whose rights it is written",
-        remedy=_move_aside(file, os.path.realpath(file.path)) or describe_chown(file.path, user),
+        remedy=describe_owner_repair(file, user),
         user=user,
         path=file.path,
     )
+
+
+def describe_owner_repair(file: ManagedFile, user: str) -> str:
+    """Return a remedy for a file that is not the user's: a link out of the home leaves, others change their owner."""
+    return _move_aside(file, os.path.realpath(file.path)) or describe_chown(file.path, user)
 
 
 def describe_chown(path: str, user: str) -> str:

@@ -375,6 +375,11 @@ def test_a_file_of_a_user_that_is_not_the_users_is_found(tmp_path: pathlib.Path)
     ]
     assert found[0].cause == f"{inside} belongs to uid 0; expected the user nobody"
     assert f"chown -h nobody: {inside}" in found[0].remedy.text
+    # To change the owner of a link does not give the user its target.
+    inside.unlink()
+    inside.symlink_to(kept)
+    found = rights_of([Files()], users)
+    assert found[0].remedy.text.startswith("remove the link on the way to the file: ")
     # For a user who is no longer listed, only a file that must change counts.
     assert [one.subject for one in rights_of([Files()], [])] == [str(changed)]
     for path in (inside, changed):

@@ -252,6 +252,18 @@ def test_settings_of_one_side_of_a_container(fake_host: t.Any, case: str) -> Non
     assert [(finding.rule.id, finding.variable) for finding in found] == [("GD804", name) for name in expected]
 
 
+def test_two_containers_of_a_workspace_are_not_compared(fake_host: t.Any) -> None:
+    user = fake_host.declaration.users[0]
+    files = [
+        EditorSettings(
+            user, "devcontainer", [_setting(1, (name, {"GOFLAGS": value}))], path=f"/w/.devcontainer/{value}"
+        )
+        for value in ("-x", "-y")
+        for name in ("remoteEnv", "go.toolsEnvVars")
+    ]
+    assert list(editor.evaluate(Snapshot(fake_host.declaration, [], [], editor_files=files))) == []
+
+
 def test_each_file_and_each_launch_configuration_has_findings_of_its_own(fake_host: t.Any) -> None:
     user = fake_host.declaration.users[0]
     files = [

@@ -211,7 +211,10 @@ NO_LINE = "correct the error in the cause, and run the report again"
 WAYS = {
     "timed out": ("remove the command at /h/.profile:3 that waits", "run the report again when the host is less busy"),
     "ended early": ("correct /h/.profile:3: a startup file must not exit", NO_LINE),
-    "not let in": ("correct /h/.profile:3; 'sshd -t' must be silent", "run 'chage -l "),
+    "not let in": (
+        "correct /h/.profile:3; 'sshd -t' must be silent",
+        "run 'chage -l ",
+    ),
     "forced command": ("correct /h/.profile:3; 'sshd -t' must be silent", NO_LINE),
     "broken sshd": ("correct /h/.profile:3; 'sshd -t' must be silent", NO_LINE),
     "no system bus": ("correct /h/.profile:3", "install the package dbus and run"),
@@ -245,6 +248,13 @@ def test_a_missing_shell_is_installed_or_replaced(fake_host: t.Any) -> None:
     denied = dataclasses.replace(fake_host(), environment=None, problem=problem, failure="not let in")
     (finding,) = fake_host.evaluate(denied)[1]
     assert finding.remedy.text.startswith("install that shell, or run 'chsh -s /bin/bash ")
+
+
+def test_an_account_that_is_denied_everywhere_has_one_finding(fake_host: t.Any) -> None:
+    denied = dataclasses.replace(fake_host(), environment=None, problem="PAM denies it", failure="not let in")
+    (finding,) = fake_host.evaluate(denied, dataclasses.replace(denied, problem="sshd denies it"))[1]
+    assert "PAM denies it" in finding.cause and "sshd denies it" in finding.cause
+    assert "set an expired password again ('passwd " in finding.remedy.text
 
 
 @pytest.mark.parametrize("problem", ["dash: 4: export: GOBIN: is read only", "dash: 2: .: cannot open ./.missing"])
@@ -773,6 +783,17 @@ def test_the_rights_to_a_directory(fake_host: t.Any, nobody: UserEnvironment, mo
     commands = [command for finding in found for command in finding.remedy.commands]
     assert len(commands) == len(found)
     assert all(command.startswith("runuser -u nobody -- chmod ") for command in commands)
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o777, 0o1777])
+def test_a_directory_in_a_cache_that_others_can_change(fake_host: t.Any, nobody: UserEnvironment, mode: int) -> None:
+    below = pathlib.Path(nobody.variables["GOCACHE"], "00")
+    below.mkdir()
+    os.chown(below, nobody.account.uid, nobody.account.gid)
+    below.chmod(mode)
+    found = fake_host.findings(declaration=dataclasses.replace(fake_host.declaration, users=[nobody]))
+    assert [finding.rule.id for finding in found] == ([] if mode == 0o755 else ["GD307"])
+    assert all(str(below) in finding.cause for finding in found)
 
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the commands of findings about users")

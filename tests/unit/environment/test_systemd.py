@@ -203,7 +203,7 @@ def test_a_unit_that_prints_nothing_has_failed(monkeypatch, code, printed, retur
     ("code", "failure", "words"),
     [
         (203, "", "no program starts: /l.conf:2 limits its processes to 3"),
-        (224, "not let in", "PAM denies the session: the account has expired, or is locked"),
+        (224, "not let in", "PAM denies the session: the account or its password has expired, or it is locked"),
         (7, "", "it exited with 7 without a message"),
     ],
 )

@@ -225,7 +225,7 @@ def test_invalid_input_is_rejected_by_the_plan_of_a_new_host(project: Project) -
         "trust_ca_bundle is /nonexistent.pem, which is no file",
         "no source serves Go 1.22.12: devserver_toolchain_archive_dir (archive_dir) is /nonexistent",
         "the user 'nobdy' does not exist on this host: devserver_tools_build_user (build_user)",
-        "ui.diagnostic.staticchek is not a setting of this gopls; did you mean ui.diagnostic.staticcheck?",
+        "ui.diagnostic.staticchek is not a setting of this gopls (did you mean ui.diagnostic.staticcheck?). Expected",
         "the client name 'c i' is invalid",
         "debugger_services_memory (memory) is '1'. Expected: at least 64M",
         "kernel parameter 'x y' is '1'",

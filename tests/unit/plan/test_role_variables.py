@@ -190,3 +190,7 @@ def test_known_names_are_no_warning_and_each_earlier_name_is_one_with_a_known_na
 )
 def test_names_are_near_in_one_letter_and_long_ones_in_two(name: str, nearest: str) -> None:
     assert nearest_name(name, ["GOFLAGS", "GOMODCACHE", "GOSUMDB"]) == nearest
+
+
+def test_the_example_of_a_choice_is_the_default_even_if_that_is_empty() -> None:
+    assert [example(OPTIONS[name]) for name in ("drift_fail_on", "verify_drift_fail_on")] == ["", "error"]

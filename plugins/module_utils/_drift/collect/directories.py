@@ -61,13 +61,25 @@ def _with_state(directory: GoDirectory) -> GoDirectory:
             status = os.stat(directory.path)
             writable = may_access(directory.path, os.W_OK | os.X_OK)
             foreign = find_foreign_entries(directory.variable, directory.path, account)
-            other_writer = find_other_writer(directory.path, account)
+            other_writer = find_other_writer(directory.path, account) or _find_writer_within(directory)
     except OSError as error:
         return directory._replace(error=error.strerror or str(error), repair=_repair(directory))
     is_foreign = status.st_uid != account.uid
     can_repair = is_foreign and os.geteuid() == 0 and is_repairable(directory.path, account)
     state = DirectoryState(status.st_uid, name_of(status.st_uid), status.st_mode, writable, can_repair, other_writer)
     return directory._replace(state=state, foreign=None if is_foreign else foreign)
+
+
+def _find_writer_within(directory: GoDirectory) -> str:
+    """Return what lets others change one of the user's directories in a cache; empty for nothing."""
+    if directory.variable not in ("GOCACHE", "GOMODCACHE"):
+        return ""
+    uid = directory.account.uid
+    with os.scandir(directory.path) as entries:
+        own_directories = sorted(
+            entry.path for entry in entries if entry.is_dir(follow_symlinks=False) and os.lstat(entry).st_uid == uid
+        )
+    return next(filter(None, (find_other_writer(path, directory.account) for path in own_directories)), "")
 
 
 def _repair(directory: GoDirectory) -> str:

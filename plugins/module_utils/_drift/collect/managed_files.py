@@ -17,7 +17,7 @@ from ..._host.managed_files import (
     ManagedFile,
     compare_directory_rights,
     compare_rights,
-    describe_chown,
+    describe_owner_repair,
     find_owner_problem,
 )
 from ..._host.path_names import is_below
@@ -115,7 +115,9 @@ def _foreign_files(files: t.Iterable[ManagedFile], declaration: Declaration) -> 
     for file in {file.path: file for file in files if file.actor and not file.whole}.values():
         problem, user = _foreignness(file, declaration), file.owner.name if file.owner else ""
         if problem:
-            yield ForeignFile(file.path, user, problem, describe_chown(file.path, user))
+            with acting_as(file.actor):
+                remedy = describe_owner_repair(file, user)
+            yield ForeignFile(file.path, user, problem, remedy)
 
 
 def _foreignness(file: ManagedFile, declaration: Declaration) -> str:

@@ -304,7 +304,8 @@ def _disagreements(files: t.Sequence[EditorSettings]) -> t.Iterator[Finding]:
     for file in files:
         tools = _setting_of(file, "go.toolsEnvVars")
         for other in files if tools else ():
-            if tools and other is not file and file.user == other.user:
+            other_container = file.kind == other.kind == "devcontainer" and file.path != other.path
+            if tools and other is not file and file.user == other.user and not other_container:
                 # A devcontainer.json contains the settings of its own container too.
                 alone = file.kind == "devcontainer" and file.path == other.path
                 remote = [_setting_of(other, name) for name in ("containerEnv", "remoteEnv")]

@@ -157,8 +157,12 @@ _NO_EXIT = "a startup file must not exit the shell (use 'return', not 'exit') or
 
 
 def evaluate(snapshot: Snapshot) -> t.Iterator[Finding]:
+    # The state of an account denies every session of its user.
+    denied = [item for item in snapshot.observations if item.failure == "not let in" and not item.stopping]
+    yield from once_per_user(finding for observation in denied for finding in _unknown(snapshot, observation))
     for observation in snapshot.observations:
-        yield from _unknown(snapshot, observation)
+        if observation not in denied:
+            yield from _unknown(snapshot, observation)
     for row in snapshot.rows:
         yield from _skipped_go(row)
         yield from _stale_manager(snapshot, row)
@@ -272,7 +276,10 @@ def _restore_without_line(observation: Observation) -> str:
     if observation.failure == "not let in" and "shell" in observation.problem:
         return f"install that shell, or run 'chsh -s /bin/bash {name}'"
     if observation.failure == "not let in":
-        return f"run 'chage -l {name}' and 'passwd -S {name}' to find out whether the account has expired or is locked"
+        return (
+            f"run 'chage -l {name}' and 'passwd -S {name}'; then set an expired password again ('passwd {name}'),"
+            f" extend an expired account ('chage -E -1 {name}'), or unlock a locked one ('usermod -U {name}')"
+        )
     if observation.failure == "timed out":
         return "run the report again when the host is less busy; no line of a startup file was found that hangs"
     return _WITHOUT_BUS.get(observation.failure, "correct the error in the cause, and run the report again")

@@ -72,7 +72,7 @@ def probe_unit(
     """
     completed = transient_unit.read_unit_environment(properties, timeout, account=account, env=env)
     if completed.returncode == _DENIED_BY_PAM:
-        reason = "PAM denies the session: the account has expired, or is locked"
+        reason = "PAM denies the session: the account or its password has expired, or it is locked"
         return Probe(None, f"{problem}: {reason}", seconds=completed.seconds, failure="not let in")
     if completed.returncode == _NOT_STARTED:
         return Probe(None, f"{problem}: no program starts{low_limit}", seconds=completed.seconds)
