@@ -170,10 +170,11 @@ def _debug_service(account: Account) -> DebugService:
 def _go_tool(users: t.Sequence[Account]) -> list[SkippedFile]:
     """Make the links as go_tool does, without a build."""
     skipped: list[SkippedFile] = []
+    root = "/usr/local/lib/go-tools"
     for account in users:
         path = f"{account.home}/go/bin/gopls"
         with skip_errors(skipped, account.name, path):
-            link = symlinks.inspect_link(path, "/usr/local/lib/go-tools/gopls", GO_PROGRAM, [], account)
+            link = symlinks.inspect_link(path, f"{root}/gopls", GO_PROGRAM, [root], account)
             link.check("user_bin_dir")
             link.make()
     return skipped
