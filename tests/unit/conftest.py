@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 import typing as t
 
+import hypothesis
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._host import records
 from ansible_collections.gopherops.devserver.plugins.module_utils._tools.known_good import PACKAGES, SETS
@@ -37,7 +38,9 @@ _numbers = itertools.count()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Create the directory of the caches, in the process that starts all others and ends last."""
+    """Set no limits of time for examples; make the caches' directory in the process that starts all others."""
+    hypothesis.settings.register_profile("no deadline", deadline=None)
+    hypothesis.settings.load_profile("no deadline")
     if hasattr(config, "workerinput"):
         return
     directory = pathlib.Path(tempfile.mkdtemp(prefix="go-caches-"))

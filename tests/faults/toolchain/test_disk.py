@@ -42,7 +42,7 @@ class Disk:
 def disk(tmp_path: pathlib.Path) -> t.Iterator[Disk]:
     place = tmp_path / "host"
     place.mkdir()
-    with mounted(place, "-t", "tmpfs", "devserver-test"):
+    with mounted(place, "-t", "tmpfs", "-o", "mode=0755", "devserver-test"):
         yield Disk(place)
 
 

@@ -59,7 +59,7 @@ def counter() -> t.Iterator[int]:
     return iter(range(1_000_000))
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_a_flipped_bit_is_found_or_has_no_effect(
     packed: t.Any, tmp_path: pathlib.Path, counter: t.Iterator[int], data: st.DataObject
@@ -81,7 +81,7 @@ def test_a_flipped_bit_is_found_or_has_no_effect(
     assert set(found.values()) == set(FILES.values())
 
 
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_a_truncated_bundle_is_rejected(
     packed: t.Any, tmp_path: pathlib.Path, counter: t.Iterator[int], data: st.DataObject

@@ -105,7 +105,7 @@ def test_a_users_file_is_for_that_user_alone_and_goes_with_the_user(script, home
     assert [file.path for file in files if file.content(None) is None] == [str(home / "users" / f"{ACCOUNT.name}.fish")]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.text(st.sampled_from("a\\'\"$ (){}*~#;é%"), min_size=1), min_size=1, max_size=20))
 def test_quoting_survives_a_real_fish(words):
     command = "printf '%s\\0' " + " ".join(map(rendered.quoted_for_fish, words))

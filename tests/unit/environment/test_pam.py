@@ -259,7 +259,7 @@ def real_session(directory: pathlib.Path) -> dict[str, str] | None:
 
 @pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "gnu_get_libc_version"), reason="libpam of Linux")
 def test_any_value_is_rejected_or_what_the_real_pam_gives_a_session(tmp_path: pathlib.Path) -> None:
-    @hypothesis.settings(max_examples=200, deadline=None)
+    @hypothesis.settings(max_examples=200)
     @hypothesis.given(st.text(st.sampled_from("ab/ $@{}\\\"'#`%~!*;:é=,"), max_size=12))
     def holds(value: str) -> None:
         try:

@@ -113,7 +113,12 @@ def test_a_readonly_variable_ends_no_shell_and_all_others_are_set(script, argv, 
     shown = " ".join(f'"${{{name}-}}"' for name in ("PATH", *declared))
     command = f"GOBIN=/own GOLAST=/own; readonly {readonly}; . {file}; printf '%s\\n' {shown}"
     done = subprocess.run(
-        [*argv, "-c", command], env={"PATH": "/usr/bin"}, stdin=subprocess.DEVNULL, capture_output=True, text=True
+        [*argv, "-c", command],
+        env={"PATH": "/usr/bin"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     values = dict(declared, PATH="/g/bin:/usr/bin") if listed else {"PATH": "/g/bin:/usr/local/bin:/usr/bin"}
     kept = {"PATH": "/usr/bin", "GOPATH": "", "GOBIN": "/own", "GOLAST": "/own"}

@@ -38,7 +38,7 @@ GENERATOR = "/usr/lib/systemd/user-environment-generators/30-systemd-environment
 ACCOUNT = find_account(getpass.getuser())
 VALUES = st.text(st.sampled_from("a \\\"'$`{}%;#é~*"), min_size=1, max_size=20)
 # What an interrupted example left would be the next one's: each writes its file anew.
-REAL = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+REAL = settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def generated(home, files, **env):

@@ -144,7 +144,7 @@ CHARACTERS = st.sampled_from(
 PATHS = st.lists(CHARACTERS, max_size=8).map("".join)
 
 
-@hypothesis.settings(max_examples=300, deadline=None)
+@hypothesis.settings(max_examples=300)
 @hypothesis.given(start=st.sampled_from(["", "/", "{tmp}/", "{tmp}/file/", "{tmp}/link/"]), rest=PATHS)
 def test_any_path_is_rejected_with_its_option_or_is_one_that_every_file_can_name(
     tmp_path_factory: pytest.TempPathFactory, start: str, rest: str

@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.document import DEEPEST, parse
 from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.editor import is_same_json
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from .conftest import DOCUMENTS, Read
@@ -98,7 +98,6 @@ def test_plain_json_is_read_as_json_is(value: t.Any) -> None:
         assert parse(text, path="f").value == value
 
 
-@settings(deadline=None)  # node starts with the first one.
 @given(DOCUMENTS, st.data())
 def test_vs_code_reads_the_same_and_rejects_the_same(oracle: Read, text: str, data: st.DataObject) -> None:
     at, gone = data.draw(st.integers(0, len(text))), data.draw(st.integers(0, 1))

@@ -188,7 +188,7 @@ def others(text: str, step: Edit) -> list[str]:
     return [text[child.start : child.node.end] for child in root.children if child.key not in touched]
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(DOCUMENTS, EDITS)
 def test_any_edit_of_any_document(text: str, step: Edit) -> None:
     value = parse(text, path="f").value
@@ -208,7 +208,7 @@ def test_any_edit_of_any_document(text: str, step: Edit) -> None:
         assert edit(after, step) == after
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(DOCUMENTS, st.lists(EDITS, max_size=6))
 def test_several_edits_are_the_same_as_one_after_the_other(text: str, steps: list[Edit]) -> None:
     result = text
@@ -240,7 +240,6 @@ def test_the_time_for_many_corrections_grows_with_the_file_alone(monkeypatch: py
     assert len(parsed) == 2
 
 
-@settings(deadline=None)
 @given(DOCUMENTS, st.lists(EDITS, max_size=3))
 def test_vs_code_reads_what_was_edited(oracle: Read, text: str, steps: list[Edit]) -> None:
     try:

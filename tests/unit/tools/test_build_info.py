@@ -175,7 +175,7 @@ def test_a_binary_that_is_not_a_file_raises_one_error(
 patches = st.lists(st.tuples(st.integers(0, len(elf(build_info())) - 1), st.integers(0, 255)), max_size=12)
 
 
-@settings(max_examples=500, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=500, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(changed=patches, length=st.none() | st.integers(0, len(elf(build_info()))))
 def test_a_damaged_file_raises_at_most_an_error(
     tmp_path: pathlib.Path, changed: list[tuple[int, int]], length: int | None
@@ -189,7 +189,7 @@ def test_a_damaged_file_raises_at_most_an_error(
         assert str(tmp_path) in str(error)
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.binary(max_size=400), bits=st.sampled_from([1, 2]), order=st.sampled_from([1, 2]))
 def test_garbage_after_the_elf_magic_raises_an_error(
     tmp_path: pathlib.Path, content: bytes, bits: int, order: int

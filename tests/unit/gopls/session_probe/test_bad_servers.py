@@ -307,7 +307,7 @@ random_message = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(messages=st.lists(random_message, max_size=12))
 def test_random_messages_cause_only_a_devserver_error(messages):
     ours, theirs = socket.socketpair()

@@ -213,7 +213,7 @@ pieces = [
 ]
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(words=st.lists(st.sampled_from(pieces) | st.text(max_size=3), max_size=20))
 def test_the_place_is_that_of_the_symbol_in_any_text(tmp_path, words):
     text = "".join(words).encode("utf-8", "replace").decode()
