@@ -13,6 +13,7 @@ import time
 import typing as t
 
 import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._host import tempdirs
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import remove
 
@@ -152,10 +153,10 @@ def test_a_temporary_directory_of_a_user_is_removed_alone(host: Host) -> None:
     shared.chmod(0o1777)
 
     def run(_number: int) -> None:
-        # The swapper ends after the removal.
+        # The swapper ends after the removal, which may leave what is alice's.
         with (
             contextlib.ExitStack() as attack,
-            contextlib.suppress(OSError),
+            contextlib.suppress(OSError, DevserverError),
             tempdirs.user_directory(host.alice, str(shared), "x-") as path,
         ):
             host.plant_tree(pathlib.Path(path))
