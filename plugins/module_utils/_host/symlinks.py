@@ -88,11 +88,14 @@ def inspect_link(
 ) -> Link:
     """Return the link from ``path`` to ``target`` with what is there now.
 
-    A link that leads below one of the places ``own_paths`` is the collection's; any other one comes back at a removal.
+    A link that leads below one of the places ``own_paths`` is the collection's; any other program comes back at a
+    removal.
     """
 
     def inspect() -> tuple[str, bool, list[str]]:
-        return _describe(path), os.path.lexists(path) and not leads_below(path, own_paths), find_leftovers(path)
+        # A link that leads to nothing gives nobody a program.
+        foreign = os.path.lexists(path) and not leads_below(path, own_paths) and not _is_dangling(path)
+        return _describe(path), foreign, find_leftovers(path)
 
     before, foreign, leftovers = _call(account, inspect)
     aside = path + time.strftime(f"{_ASIDE}%Y%m%dT%H%M%SZ", time.gmtime()) if foreign else ""
@@ -107,6 +110,10 @@ def _call(account: Account | None, function: t.Callable[[], T]) -> T:
 def is_link_to(path: str, target: str) -> bool:
     """Return whether ``path`` is a link to ``target``."""
     return os.path.islink(path) and os.readlink(path) == target
+
+
+def _is_dangling(path: str) -> bool:
+    return os.path.islink(path) and not os.path.exists(path)
 
 
 def leads_below(path: str, places: t.Iterable[str]) -> bool:

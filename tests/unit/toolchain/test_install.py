@@ -569,6 +569,15 @@ def test_a_foreign_link_is_replaced_and_its_target_stays(make_request: Make, arc
     assert (again["changed"], again["moved_aside"], again["warnings"]) == (False, [], [])
 
 
+def test_a_link_that_leads_to_nothing_is_replaced(make_request: Make, archives: pathlib.Path, tmp_path) -> None:
+    request = make_request("1.99.1", archive=archives)
+    os.makedirs(request.bin_dir)
+    os.symlink(tmp_path / "gone/bin/go", f"{request.bin_dir}/go")
+    result = run(request)
+    assert (result["moved_aside"], result["warnings"]) == ([], [])
+    assert os.readlink(f"{request.bin_dir}/go") == f"{request.link}/bin/go"
+
+
 def test_links_of_earlier_runs_to_other_places_are_not_moved_aside(
     make_request: Make, archives: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:

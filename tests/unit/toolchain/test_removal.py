@@ -75,7 +75,8 @@ def test_links_to_a_go_that_somebody_has_unpacked_stay_and_come_back(
     for directory in (bin_dir, pathlib.Path(request.root).parent):
         directory.mkdir(parents=True, exist_ok=True)
     (bin_dir / "go").symlink_to(link / "bin/go")
-    (bin_dir / "gofmt").symlink_to("/opt/go/1.19/bin/gofmt")
+    (tmp_path / "gofmt-1.19").write_text("mine")
+    (bin_dir / "gofmt").symlink_to(tmp_path / "gofmt-1.19")
     before = tree(tmp_path)
     assert remove(request) == ([], [])
     assert tree(tmp_path) == before
