@@ -10,7 +10,7 @@ import os
 import stat
 import typing as t
 
-from .._host.accounts import Account, find_owner
+from .._host.accounts import Account, name_of
 from .._host.user_access import acting_as, may_access
 
 # By variable: below which directory of it go itself writes, how many levels deep, and what is not examined there:
@@ -82,11 +82,6 @@ def _hinders(path: str, status: os.stat_result, *, programs: bool) -> bool:
         return not is_version and not may_access(path, os.W_OK | os.X_OK)
     is_lock = os.path.basename(path) == "lock" and not may_access(path, os.W_OK)
     return stat.S_ISREG(status.st_mode) and (programs or is_lock)
-
-
-def name_of(uid: int) -> str:
-    owner = find_owner(uid)
-    return owner.name if owner else f"uid {uid}"
 
 
 def describe_foreign_cache(account: Account, environment: t.Mapping[str, str]) -> str:

@@ -56,6 +56,12 @@ def find_owner(uid: int) -> Account | None:
     return None
 
 
+def name_of(uid: int) -> str:
+    """Return the name of the account with this ID, or the ID if the host has none."""
+    owner = find_owner(uid)
+    return owner.name if owner else f"uid {uid}"
+
+
 def can_log_in(account: Account) -> bool:
     """Return whether the account is meant to log in; a missing shell prevents that, but not on purpose."""
     return os.path.basename(account.shell) not in ("nologin", "false")

@@ -19,7 +19,7 @@ import time
 import typing as t
 
 from .._core.errors import TimedOut
-from .accounts import Account, find_owner
+from .accounts import Account, name_of
 
 # Accounts of the system, whose rights the host's administrator gives away, have no higher ID.
 _MAXIMUM_SYSTEM_ID = 999
@@ -117,19 +117,14 @@ def find_other_writer_below(directory: str, account: Account, seconds: float) ->
 def _describe_writer(place: str, status: os.stat_result, trusted: _Trusted) -> str:
     writer, mode = "", stat.S_IMODE(status.st_mode)
     if not trusted(status.st_uid):
-        return f"{place} belongs to {_owner(status)} (mode {mode:04o})"
+        return f"{place} belongs to {name_of(status.st_uid)} (mode {mode:04o})"
     if stat.S_ISLNK(status.st_mode):
         return ""  # A link has no rights.
     if status.st_mode & stat.S_IWOTH:
         writer = "all users"
     elif status.st_mode & stat.S_IWGRP:
         writer = ", ".join(_acl_writers(place) or _members(status.st_gid, trusted))
-    return f"{writer} can write to {place} (owner {_owner(status)}, mode {mode:04o})" if writer else ""
-
-
-def _owner(status: os.stat_result) -> str:
-    owner = find_owner(status.st_uid)
-    return owner.name if owner else f"uid {status.st_uid}"
+    return f"{writer} can write to {place} (owner {name_of(status.st_uid)}, mode {mode:04o})" if writer else ""
 
 
 def _is_sticky(status: os.stat_result) -> bool:

@@ -7,9 +7,9 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ..._environment.caches import find_foreign_entries, name_of
+from ..._environment.caches import find_foreign_entries
 from ..._environment.declaration import UserEnvironment
-from ..._host.accounts import Account
+from ..._host.accounts import Account, name_of
 from ..._host.managed_files import find_directory_problem
 from ..._host.mounts import NETWORK, Mount, mount_of
 from ..._host.ownership import is_repairable

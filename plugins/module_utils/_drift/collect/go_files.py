@@ -11,8 +11,7 @@ import typing as t
 
 from ..._core.errors import DevserverError
 from ..._environment import goenv_file
-from ..._environment.caches import name_of
-from ..._host.accounts import Account
+from ..._host.accounts import Account, name_of
 from ..._host.files import read_text
 from ..._host.user_access import acting_as
 from ..records.files import SettingsFile
