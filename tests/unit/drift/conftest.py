@@ -48,6 +48,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.d
     Declaration,
     UserEnvironment,
 )
+from ansible_collections.gopherops.devserver.plugins.module_utils._host import user_access
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.mounts import Mount
 
@@ -136,3 +137,14 @@ class FakeHost:
 @pytest.fixture
 def fake_host(tmp_path: pathlib.Path) -> FakeHost:
     return FakeHost(tmp_path)
+
+
+@pytest.fixture
+def slow_workspace(fake_host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Make a workspace whose module file takes longer to read than a user's files may take, 0.2 s here."""
+    monkeypatch.setattr(user_access, "LIMIT", 0.2)
+    monkeypatch.setattr(user_access, "_UNRESPONSIVE", {})
+    directory = fake_host.tmp / "slow"
+    directory.mkdir()
+    (directory / "go.mod").write_text("module x\n" + "replace a => ./b\n" * 60_000)
+    return str(directory)

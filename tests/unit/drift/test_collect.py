@@ -41,7 +41,6 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.d
     Declaration,
     UserEnvironment,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._host import user_access
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile, whole_file
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells.startup import Startup
@@ -306,22 +305,16 @@ def test_a_user_whose_home_is_missing_has_one_finding(fake_host: t.Any) -> None:
     ]
 
 
-def test_a_user_whose_workspace_takes_too_long_is_left_out_of_the_probes(
-    fake_host: t.Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_user_whose_workspace_takes_too_long_is_left_out_of_the_probes(fake_host: t.Any, slow_workspace: str) -> None:
     """Its files respond at first, but not to the search for the versions that they require."""
-    monkeypatch.setattr(user_access, "LIMIT", 0.2)
-    monkeypatch.setattr(user_access, "_UNRESPONSIVE", {})
-    (fake_host.tmp / "slow").mkdir()
-    (fake_host.tmp / "slow/go.mod").write_text("module x\n" + "replace a => ./b\n" * 60_000)
     (user,) = fake_host.declaration.users
-    slow = dataclasses.replace(user, account=user.account._replace(name="slow"), workspaces=[f"{fake_host.tmp}/slow"])
+    slow = dataclasses.replace(user, account=user.account._replace(name="slow"), workspaces=[slow_workspace])
     declaration = dataclasses.replace(fake_host.declaration, users=[slow, user])
     snapshot, _result = host.collect(declaration, host.Options(timeout=5), lambda _snapshot: None, [Bare()])
     found = [(one.user, one.environment is None, one.problem) for one in snapshot.observations]
     assert found[0] == (user, False, "")
     assert found[1][:2] == (slow, True)
-    assert f"{fake_host.tmp}/slow of user slow took longer than 0.2 s" in found[1][2]
+    assert f"{slow_workspace} of user slow took longer than 0.2 s" in found[1][2]
     assert snapshot.declaration.users == [user]
 
 

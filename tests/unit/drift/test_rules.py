@@ -42,7 +42,6 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.c
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
     UserEnvironment,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._host import user_access
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.mounts import Mount
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import Process
@@ -670,18 +669,12 @@ def test_an_installed_version_is_enough_only_if_go_switches_to_it(
     assert all("go is 1.22.12 and does not switch" in finding.cause for finding in found)
 
 
-def test_a_workspace_that_takes_too_long_is_a_finding_of_its_user(
-    fake_host: t.Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(user_access, "LIMIT", 0.2)
-    monkeypatch.setattr(user_access, "_UNRESPONSIVE", {})
-    (fake_host.tmp / "slow").mkdir()
-    (fake_host.tmp / "slow/go.mod").write_text("module x\n" + "replace a => ./b\n" * 60_000)
-    user = dataclasses.replace(fake_host.declaration.users[0], workspaces=[str(fake_host.tmp / "slow")])
+def test_a_workspace_that_takes_too_long_is_a_finding_of_its_user(fake_host: t.Any, slow_workspace: str) -> None:
+    user = dataclasses.replace(fake_host.declaration.users[0], workspaces=[slow_workspace])
     declaration = dataclasses.replace(fake_host.declaration, users=[user])
     unmet = unmet_requirements(declaration, "")
     (finding,) = building.evaluate(Snapshot(declaration, [], [], requirements=unmet))
-    assert f"{fake_host.tmp}/slow of user {user.account.name} took longer than 0.2 s" in finding.cause
+    assert f"{slow_workspace} of user {user.account.name} took longer than 0.2 s" in finding.cause
     assert [found for found, _problem in unresponsive_users([user], 5)] == [user]
 
 
