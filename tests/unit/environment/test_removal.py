@@ -197,7 +197,7 @@ def test_a_long_path_of_the_host_does_not_prevent_a_removal(host: Host) -> None:
     assert not [path for path in host.tree() if "gopherops" in path]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs another account")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user")
 def test_a_user_of_no_earlier_run_cannot_fail_the_removal(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     before = host.tree()
     host.run(users=[{"name": ME}])
