@@ -125,6 +125,10 @@ def tool_environment() -> dict[str, str]:
         "ANSIBLE_COLLECTIONS_PATH": str(CACHE / "collections"),
         # What roles cache on the controller belongs to the checkout too, so that `make clean` finds it.
         "XDG_CACHE_HOME": str(CACHE / "xdg"),
+        # Tools start hundreds of times. `make` keeps compiled files away from the sources, without which each start would
+        # compile them again.
+        "PYTHONPYCACHEPREFIX": str(CACHE / "pycache"),
+        "PYTHONDONTWRITEBYTECODE": "",
         "NO_COLOR": "1",
         # ansible does not run where the locale has another encoding.
         "LC_ALL": "C.UTF-8",
