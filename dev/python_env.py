@@ -117,7 +117,12 @@ def compile_requirements(log: Path) -> None:
 
 def tool_environment() -> dict[str, str]:
     """Return the environment in which the installed tools run."""
-    return _environment() | {
+    environment = _environment()
+    # The Makefile keeps bytecode out of the checkout. The tools' bytecode is in the cache: without it, each start of
+    # ansible compiles all of its modules again.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    return environment | {
+        "PYTHONPYCACHEPREFIX": str(CACHE / "pycache"),
         "PATH": f"{BIN}:{os.environ.get('PATH', apt.SYSTEM_PATH)}",
         "VIRTUAL_ENV": str(VENV),
         "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
