@@ -117,12 +117,7 @@ def compile_requirements(log: Path) -> None:
 
 def tool_environment() -> dict[str, str]:
     """Return the environment in which the installed tools run."""
-    environment = _environment()
-    # The Makefile keeps bytecode out of the checkout. The tools' bytecode is in the cache: without it, each start of
-    # ansible compiles all of its modules again.
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    return environment | {
-        "PYTHONPYCACHEPREFIX": str(CACHE / "pycache"),
+    return _environment() | {
         "PATH": f"{BIN}:{os.environ.get('PATH', apt.SYSTEM_PATH)}",
         "VIRTUAL_ENV": str(VENV),
         "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
@@ -130,8 +125,8 @@ def tool_environment() -> dict[str, str]:
         "ANSIBLE_COLLECTIONS_PATH": str(CACHE / "collections"),
         # What roles cache on the controller belongs to the checkout too, so that `make clean` finds it.
         "XDG_CACHE_HOME": str(CACHE / "xdg"),
-        # Tools start hundreds of times. `make` keeps compiled files away from the sources, without which each start would
-        # compile them again.
+        # Tools start hundreds of times. `make` keeps compiled files away from the sources, without which each start
+        # would compile them again.
         "PYTHONPYCACHEPREFIX": str(CACHE / "pycache"),
         "PYTHONDONTWRITEBYTECODE": "",
         "NO_COLOR": "1",
