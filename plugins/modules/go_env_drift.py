@@ -186,7 +186,7 @@ import typing as t
 from ..module_utils._core.errors import DevserverError
 from ..module_utils._core.result import Outcome, run_reader
 from ..module_utils._drift.causes import by_cause
-from ..module_utils._drift.collect.host import Options, collect
+from ..module_utils._drift.collect.host import Options, evaluate_limited
 from ..module_utils._drift.collect.paths import with_dates
 from ..module_utils._drift.finding import Finding, complete_variables
 from ..module_utils._drift.report import report, summary
@@ -221,10 +221,10 @@ def main() -> None:
 def _read(params: t.Mapping[str, t.Any]) -> Outcome:
     def evaluated(snapshot: Snapshot) -> dict[str, t.Any]:
         users = [user.account.name for user in snapshot.users_with_home]
-        findings = by_cause(with_dates(evaluate(snapshot)), users)
+        findings = by_cause(with_dates(evaluate(snapshot), snapshot.declaration.users), users)
         return report(snapshot, [_with_declared(finding, params) for finding in findings], params["host"])
 
-    _snapshot, document = collect(declaration_from(params), _options(params), evaluated)
+    document = evaluate_limited(declaration_from(params), _options(params), evaluated)
     return Outcome({"report": document, "summary": summary(document)})
 
 

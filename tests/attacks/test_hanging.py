@@ -11,13 +11,20 @@ import time
 import typing as t
 
 import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.host import Options, evaluate_limited
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.unresponsive import unresponsive_users
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Snapshot
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment import apply, rendered
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import login, shell
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.devcontainer import (
+    DevcontainerKind,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.goenv import GoEnvContext
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.login import LoginContext
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import Declaration
 from ansible_collections.gopherops.devserver.plugins.module_utils._host import user_access
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
+from ansible_collections.gopherops.devserver.plugins.module_utils._support_bundle.collect import BundlePlan, collect
 
 from tests.support.directories import public_directory
 from tests.support.mounts import hanging
@@ -95,3 +102,43 @@ def test_a_report_leaves_out_a_user_whose_files_do_not_respond(users: list[Accou
         assert time.monotonic() - begin < 10
     assert user is environments[0]
     assert f"of user alice took longer than {LIMIT:g} s" in problem
+
+
+@pytest.mark.parametrize("place", [f"{WORKSPACE}/.devcontainer", ".config/go/telemetry", "go/pkg"])
+def test_a_report_leaves_out_a_user_whose_files_hang_later(users: list[Account], place: str) -> None:
+    environments = list(map(environment_of, users))
+    hung = pathlib.Path(users[0].home, place)
+    hung.mkdir(parents=True, exist_ok=True)
+    for made in pathlib.Path(users[0].home).rglob("*"):
+        os.chown(made, users[0].uid, users[0].gid)
+
+    def evaluate(snapshot: Snapshot) -> list[list[str]]:
+        return [[one.user.account.name, one.problem] for one in snapshot.observations]
+
+    with hanging(hung, users[0].uid, also_root=True):
+        assert unresponsive_users(environments, LIMIT) == []
+        begin = time.monotonic()
+        declaration = Declaration(environments, "/g", [])
+        kinds = [GoEnvContext(), DevcontainerKind()]
+        seen = evaluate_limited(declaration, Options(timeout=LIMIT), evaluate, kinds)
+        assert time.monotonic() - begin < 40
+    assert [name for name, problem in seen if not problem] == ["bob", "bob"]
+    ((name, problem),) = [entry for entry in seen if entry[1]]
+    assert name == "alice" and f"took longer than {LIMIT:g} s" in problem
+
+
+def test_a_support_bundle_has_the_files_of_other_users(users: list[Account]) -> None:
+    homes = [pathlib.Path(user.home) for user in users]
+    for home in homes:
+        (home / "crash.log").write_text("log\n")
+    patterns = [f"{homes[0].parent}/*/crash.log", f"{homes[0].parent}/[a]*/*.log"]
+    plan = BundlePlan(
+        "/no", "/no", "/no", [], binaries=[f"{homes[0]}/crash.log"], logs=patterns, since="-1d", coredumps=False
+    )
+    with hanging(homes[0], users[0].uid, also_root=True):
+        begin = time.monotonic()
+        items = [item for item in collect(plan) if item.name.startswith(("logs/", "build-info/"))]
+        assert time.monotonic() - begin < 20
+    found = {item.name.rpartition("_")[0].rpartition("_")[2]: item for item in items if item.name.startswith("logs/")}
+    assert found["bob"].text == "log\n"
+    assert all(f"took longer than {LIMIT:g} s" in item.problem for item in items if item is not found["bob"])

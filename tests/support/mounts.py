@@ -27,13 +27,16 @@ def mounted(place: pathlib.Path, *arguments: str | pathlib.Path) -> t.Iterator[N
 
 
 @contextlib.contextmanager
-def hanging(place: pathlib.Path, uid: int) -> t.Iterator[None]:
-    """Mount a FUSE file system of a user whose program does not read its requests, or skip the test."""
+def hanging(place: pathlib.Path, uid: int, *, also_root: bool = False) -> t.Iterator[None]:
+    """Mount a FUSE file system of a user whose program does not read its requests, or skip the test.
+
+    Processes that are not the user's alone cannot read it and do not hang, unless it is ``also_root``'s, as NFS is.
+    """
     try:
         device = os.open("/dev/fuse", os.O_RDWR)
     except OSError as error:
         pytest.skip(f"no filesystem can be mounted here: {error}")
-    options = f"fd={device},rootmode=40000,user_id={uid},group_id={uid}"
+    options = f"fd={device},rootmode=40000,user_id={uid},group_id={uid}{',allow_other' if also_root else ''}"
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.mount(b"hung", bytes(place), b"fuse", 0, options.encode()):
         pytest.skip(f"no filesystem can be mounted here: {os.strerror(ctypes.get_errno())}")

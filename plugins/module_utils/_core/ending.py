@@ -33,7 +33,7 @@ def end_with_connection() -> None:
     sshd and sudo close it with the connection. The Docker engine keeps it open when ``docker exec`` is killed.
     """
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _end)
+        signal.signal(number, _end_module)
     threading.Thread(target=_watch, name="connection", daemon=True).start()
 
 
@@ -45,14 +45,25 @@ def _watch() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _end(number: int, _frame: t.Any) -> None:
-    """Exit at once, because threads would wait for the programs they began."""
-    # The main thread may be acting as a user, who cannot end another user's programs.
-    os.seteuid(os.getuid())
-    for clean_up in _CLEANUPS:
-        clean_up()
+def end(number: int, _frame: t.Any) -> None:
+    """Exit at once, because threads would wait for the programs they began; a handler of signals."""
+    _clean_up()
+    os._exit(128 + number)
+
+
+def _end_module(number: int, _frame: t.Any) -> None:
+    _clean_up()
     _remove_payload()
     os._exit(128 + number)
+
+
+def _clean_up() -> None:
+    # The main thread may be acting as a user, who cannot end another user's programs. The call waits for all threads,
+    # of which one may read from a file system that hangs.
+    if os.geteuid() != os.getuid():
+        os.seteuid(os.getuid())
+    for clean_up in _CLEANUPS:
+        clean_up()
 
 
 def _remove_payload() -> None:

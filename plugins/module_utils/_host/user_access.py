@@ -23,10 +23,11 @@ import stat
 import time
 import typing as t
 
-from .._core.ending import clean_up_with
+from .._core.ending import clean_up_with, end
 from .._core.errors import DevserverError, TimedOut
-from .accounts import Account, groups_of
+from .accounts import Account, groups_of, name_of
 from .files import read_text_or_empty
+from .reading_limit import CLOCKS, Clock, reading
 from .threads import assert_single_thread
 
 T = t.TypeVar("T")
@@ -40,7 +41,11 @@ _UNCOUNTED = 1.0
 _MEMORY = 512 << 20
 # Seconds that the kernel gets to end a killed process; a disk or network that hangs can keep it for longer.
 _UNTIL_KILLED = 1.0
+# Seconds that a process gets to end the programs that it has started.
+_UNTIL_ENDED = 5.0
 _PAUSE = 0.0002
+# Seconds between two looks at the clock of a process.
+_LOOK = 0.1
 _CHUNK = 1 << 20
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
@@ -52,7 +57,7 @@ _STANDARD_UMASK = 0o022
 _UNRESPONSIVE: dict[Account, t.Callable[[], t.NoReturn]] = {}
 # Seconds that the slow calls for each user have taken: a user can stop each of them shortly before its limit.
 _SPENT: dict[Account, float] = {}
-# The running processes of ``each_as``.
+# The running processes of ``each_as`` and ``limited``.
 _CHILDREN: set[int] = set()
 # The first glibc whose access() with effective IDs queries the kernel. An older one looks at the real user.
 _GLIBC_WITH_EFFECTIVE_IDS = (2, 33)
@@ -76,7 +81,8 @@ def acting_as(account: Account | None) -> t.Iterator[None]:
         os.setgroups(groups_of(account))
         os.setegid(account.gid)
         os.seteuid(account.uid)
-        yield
+        with reading(account):
+            yield
     finally:
         os.seteuid(0)
         os.setegid(gid)
@@ -153,6 +159,83 @@ def each_as(
     return {**results, **_without_result(account, list(items)[len(results) :], 0 if in_time else seconds)}
 
 
+def call_in_time(function: t.Callable[[], T], path: str, seconds: float = 0) -> T:
+    """Return the result of ``function``, which accesses ``path`` as root, from a process like that of ``each_as``."""
+    assert_single_thread(f"access to {path}")
+    seconds = min(seconds or LIMIT, LIMIT)
+    lines, _in_time = _run_in_process(None, lambda _item: function(), [None], time.monotonic() + seconds, _MEMORY)
+    if not lines:
+        raise TimedOut(
+            f"{path} took longer than {seconds:g} s", remedy=f"check that 'ls' and 'cat' of {path} respond at once"
+        )
+    result: T = _result_of(lines[0])()
+    return result
+
+
+class UserTimedOut(TimedOut):
+    """The files of the user with this ID took longer than the limit."""
+
+    def __init__(self, uid: int, seconds: float) -> None:
+        self.uid = uid
+        super().__init__(
+            f"the files of user {name_of(uid)} took longer than {seconds:g} s",
+            remedy="check as this user that 'ls' and 'cat' of the home and the workspaces respond at once",
+        )
+
+
+def limited(function: t.Callable[[], T], seconds: float = 0) -> T:
+    """Return the result of ``function``, which JSON can hold, from a process that acts as several users.
+
+    Raises UserTimedOut after its reads from paths of one user have taken ``seconds``, by default LIMIT: these are what
+    it does in ``acting_as`` and ``reading``.
+    """
+    assert_single_thread("starting a process")
+    seconds = seconds or LIMIT
+    clock = Clock(seconds)
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        CLOCKS[:] = [clock]
+        _write_outcome(function, writer)
+    _CHILDREN.add(child)
+    os.close(writer)
+    try:
+        line = _read_until_late(reader, clock, seconds)
+    finally:
+        os.close(reader)
+        _end(child, (signal.SIGTERM, _UNTIL_ENDED), (signal.SIGKILL, _UNTIL_KILLED))
+    if not line:
+        raise DevserverError(
+            "the process that reads the files of users was killed", remedy="find the cause in 'dmesg', and run it again"
+        )
+    result: T = _result_of(line)()
+    return result
+
+
+def _write_outcome(function: t.Callable[[], t.Any], writer: int) -> t.NoReturn:
+    """Write the result as one line of JSON, and exit."""
+    try:
+        signal.signal(signal.SIGTERM, end)
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+        with open(writer, "wb") as output:
+            output.write(json.dumps(_outcome(lambda _item: function(), None), default=str).encode() + b"\n")
+    finally:
+        os._exit(0)
+
+
+def _read_until_late(reader: int, clock: Clock, seconds: float) -> bytes:
+    chunks: list[bytes] = []
+    while True:
+        late = clock.find_late()
+        if late is not None:
+            raise UserTimedOut(late, seconds)
+        if select.select([reader], [], [], _LOOK)[0]:
+            chunk = os.read(reader, _CHUNK)
+            if not chunk:
+                return b"".join(chunks)
+            chunks.append(chunk)
+
+
 def _run_in_process(
     account: Account | None, function: t.Callable[[Item], t.Any], items: t.Iterable[Item], deadline: float, memory: int
 ) -> tuple[list[bytes], bool]:
@@ -167,7 +250,7 @@ def _run_in_process(
         return _read_lines(reader, deadline)
     finally:
         os.close(reader)
-        _kill(child)
+        _end(child, (signal.SIGKILL, _UNTIL_KILLED))
 
 
 @clean_up_with
@@ -183,6 +266,7 @@ def _serve(
 ) -> None:
     """Write the result of each call as one line of JSON, and exit. ``memory`` is the limit in bytes, 0 for none."""
     try:
+        CLOCKS.clear()  # The caller of this process limits its time.
         # A handler of this module would clean up for its parent.
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
@@ -257,12 +341,16 @@ def _read_lines(reader: int, deadline: float) -> tuple[list[bytes], bool]:
     return b"".join(chunks).split(b"\n")[:-1], False
 
 
-def _kill(child: int) -> None:
+def _end(child: int, *signals: tuple[int, float]) -> None:
+    """Send the signals one after the other, each with its seconds, until the process has ended."""
     _CHILDREN.discard(child)
-    os.kill(child, signal.SIGKILL)
-    deadline = time.monotonic() + _UNTIL_KILLED
-    while os.waitpid(child, os.WNOHANG)[0] == 0 and time.monotonic() < deadline:
-        time.sleep(_PAUSE)
+    for number, seconds in signals:
+        os.kill(child, number)
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if os.waitpid(child, os.WNOHANG)[0]:
+                return
+            time.sleep(_PAUSE)
 
 
 def _result_of(line: bytes) -> t.Callable[[], t.Any]:

@@ -13,6 +13,7 @@ import typing as t
 from .._host.accounts import Account
 from .._host.command import Completed, run_at_home, run_in_terminal
 from .._host.path_names import is_below
+from .._host.reading_limit import reading
 from .._host.tempdirs import temporary_directory
 
 _PREFIX = "gopherops-startup-"
@@ -92,7 +93,8 @@ def private_directories(account: Account) -> t.Iterator[dict[str, str]]:
 
     In place of the directories that fish misses, they name an empty temporary one.
     """
-    missing = [name for name, path in _OF_FISH.items() if not os.path.isdir(os.path.join(account.home, path))]
+    with reading(account):
+        missing = [name for name, path in _OF_FISH.items() if not os.path.isdir(os.path.join(account.home, path))]
     if not missing or os.path.basename(account.shell) != "fish":
         yield _OF_SESSIONS
         return

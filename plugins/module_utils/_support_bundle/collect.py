@@ -19,13 +19,13 @@ from .._core.errors import DevserverError, describe_error
 from .._core.redaction import presentable, secret_values
 from .._core.sizes import format_size
 from .._environment.go_command import without_traces
-from .._host.accounts import Account, find_account, find_owner
+from .._host.accounts import Account, find_account, name_of
 from .._host.command import SYSTEM_PATH, Completed, run, session_environment
 from .._host.files import open_nonblocking
 from .._host.procfs import path_of, read_process
 from .._host.tempdirs import user_directory
 from .._host.trusted_paths import shared_directory
-from .._host.user_access import acting_as, call_as
+from .._host.user_access import acting_as, call_as, call_in_time, limited
 from .._systemd.environment_files import assignments_in
 from .._systemd.systemctl import main_processes, properties_of
 from .._tools.build_info import read_build_info
@@ -91,7 +91,7 @@ def collect(plan: BundlePlan, secrets: KnownSecrets = _NO_SECRETS) -> list[Bundl
     """
     return [
         *_collect_versions(plan),
-        *(_collect_build_info(plan, path) for pattern in plan.binaries for path in _expand_pattern(pattern)),
+        *(_collect_build_info(path) for pattern in plan.binaries for path in _expand_pattern(pattern)),
         _drift_item(plan, secrets),
         *_collect_units(plan),
         *(_collect_log(plan, path) for pattern in plan.logs for path in _expand_pattern(pattern)),
@@ -109,8 +109,10 @@ def known_secrets(plan: BundlePlan) -> KnownSecrets:
                 for assignment in assignments_in(path):
                     everywhere |= secret_values({assignment.name: assignment.value})
     of_users: dict[str, set[str]] = {}
-    for process in filter(None, map(read_process, _find_processes(plan))):
-        of_users.setdefault(_user_name(process.uid), set()).update(secret_values(process.environment))
+    for pid in _find_processes(plan):
+        with contextlib.suppress(DevserverError):
+            uid, environment = call_in_time(functools.partial(_owner_and_environment, pid), path_of(pid))
+            of_users.setdefault(name_of(uid), set()).update(secret_values(environment))
     # The report does not contain a value next to its name.
     for cell in (plan.drift or {}).get("cells", []):
         everywhere |= secret_values({cell["variable"]: str(cell["expected"])})
@@ -118,9 +120,9 @@ def known_secrets(plan: BundlePlan) -> KnownSecrets:
     return KnownSecrets(everywhere | of_users.pop("root", set()), of_users)
 
 
-def _user_name(uid: int) -> str:
-    owner = find_owner(uid)
-    return owner.name if owner else str(uid)
+def _owner_and_environment(pid: int) -> tuple[int, dict[str, str]]:
+    process = read_process(pid)
+    return (process.uid, dict(process.environment)) if process else (0, {})
 
 
 def _collect_item(name: str, collect_text: t.Callable[[], str], *, tail: bool = False, user: str = "") -> BundleItem:
@@ -164,9 +166,10 @@ def _collect_versions(plan: BundlePlan) -> list[BundleItem]:
     ]
 
 
-def _collect_build_info(plan: BundlePlan, path: str) -> BundleItem:
+def _collect_build_info(path: str) -> BundleItem:
     # Users can write some of these binaries: root runs no program on them.
-    return _collect_item(f"build-info/{_flat_name(path)}.txt", lambda: f"{path}: {_read_build_info(path)}\n")
+    read = functools.partial(call_in_time, lambda: f"{path}: {_read_build_info(path)}\n", path)
+    return _collect_item(f"build-info/{_flat_name(path)}.txt", read)
 
 
 def _read_build_info(path: str) -> str:
@@ -255,9 +258,8 @@ def _reverse_entries(text: str) -> str:
 
 
 def _collect_log(plan: BundlePlan, path: str) -> BundleItem:
-    return _collect_item(
-        f"logs/{_flat_name(path)}", lambda: _read_tail(path, plan.max_file), tail=True, user=_owner_of(path)
-    )
+    read = functools.partial(call_in_time, lambda: _read_tail(path, plan.max_file), path)
+    return _collect_item(f"logs/{_flat_name(path)}", read, tail=True, user=_owner_of(path))
 
 
 def _read_tail(path: str, limit: int) -> str:
@@ -293,7 +295,8 @@ def _collect_goroutines(plan: BundlePlan, name: str) -> BundleItem:
             env = dict(session_environment(account), PATH=f"{plan.goroot}/bin:{SYSTEM_PATH}")
             return dump_goroutines(pid, DlvOptions(plan.dlv, account, env, directory, plan.hold))
 
-    return _collect_item(f"goroutines/{_flat_name(name)}.txt", dump, user=_owner_of_process(name))
+    read = functools.partial(limited, dump)
+    return _collect_item(f"goroutines/{_flat_name(name)}.txt", read, user=_owner_of_process(name))
 
 
 def _collect_backtrace(plan: BundlePlan, core: Core) -> BundleItem:
@@ -318,7 +321,8 @@ def _collect_backtrace(plan: BundlePlan, core: Core) -> BundleItem:
             return completed.stdout
 
     name = f"cores/{_flat_name(core.core) if core.core else core.pid}.txt"
-    return _collect_item(name, backtrace, user=_user_name(core.uid) if core.pid else _owner_of(core.core))
+    user = name_of(core.uid) if core.pid else _owner_of(core.core)
+    return _collect_item(name, functools.partial(limited, backtrace), user=user)
 
 
 def _find_kept_cores(plan: BundlePlan) -> list[Core]:
@@ -387,7 +391,7 @@ def _find_owner_of_core(path: str) -> Account:
 
 def _find_owner(path: str) -> Account:
     try:
-        return _find_account_of(os.stat(path).st_uid)
+        return _find_account_of(call_in_time(lambda: os.stat(path).st_uid, path))
     except OSError as error:
         raise DevserverError(
             f"cannot read {path}: {error.strerror}",
@@ -406,10 +410,10 @@ def _find_account_of(uid: int) -> Account:
 
 
 def _owner_of(path: str) -> str:
-    """Return the name of the user who owns a file; empty if there is none."""
+    """Return the name of the user who owns a file; empty if there is none, or if it does not respond."""
     try:
-        return _user_name(os.stat(path).st_uid)
-    except OSError:
+        return name_of(call_in_time(lambda: os.stat(path).st_uid, path))
+    except (DevserverError, OSError):
         return ""
 
 
@@ -430,7 +434,28 @@ def _expand_pattern(pattern: str) -> list[str]:
     """Return the files that match a pattern. A plain path is returned even if missing: the manifest reports it."""
     if not glob.has_magic(pattern):
         return [pattern]
-    return sorted(path for path in glob.glob(pattern) if os.path.isfile(path))
+    return sorted(path for path in _matches(pattern) if _may_be_file(path))
+
+
+def _matches(pattern: str) -> list[str]:
+    """Return what may match a pattern: one directory after the other, because those of a user may hang."""
+    directory, name = os.path.split(pattern)
+    paths: list[str] = []
+    for place in _matches(directory) if glob.has_magic(directory) else [directory]:
+        entries = os.path.join(glob.escape(place), name)
+        try:
+            paths += call_in_time(functools.partial(glob.glob, entries), place)
+        except DevserverError:
+            paths.append(place)  # The manifest reports it.
+    return paths
+
+
+def _may_be_file(path: str) -> bool:
+    """Return whether a path is a file, or does not respond, which the manifest reports."""
+    try:
+        return call_in_time(lambda: os.path.isfile(path), path)
+    except DevserverError:
+        return True
 
 
 def _flat_name(path: str) -> str:

@@ -34,27 +34,29 @@ REASONS: dict[str, str] = {
         _host/files _host/managed_files _host/ownership _host/symlinks _host/tempdirs _host/trusted_paths
         _host/user_access
     """,
-    "callers give it the rights of the user, who is also its process elsewhere": """
+    "callers give it the rights of the user, or the time limit; elsewhere it is the user's process": """
         _delve/launch _delve/session_probe/evidence _delve/session_probe/options _delve/session_probe/sources
         _delve/workspace _environment/apply _environment/caches _gopls/prewarm
         _gopls/session_probe/probe _gopls/session_probe/sample_positions _toolchain/modules_of_workspace
-        _toolchain/unmanaged _toolchain/workspaces _drift/collect/unresponsive _tools/build_info _verify/user_sandbox
+        _toolchain/unmanaged _toolchain/workspaces _drift/collect/directories _drift/collect/unresponsive
+        _tools/build_info _verify/user_sandbox
     """,
     "only whether a path exists, where it leads or when it was changed, for a report or a message": """
-        _delve/running _delve/session_probe/causes _host/disk_space _drift/collect/cells _drift/collect/debug_services
-        _drift/collect/directories _drift/collect/paths _drift/collect/requirements _drift/collect/tools
-        _environment/contexts/shell _environment/contexts/ssh_terminal _environment/contexts/systemd_user
-        _environment/go_values _gopls/session_probe/checks _protocols/lsp _shells/blame _toolchain/sources
+        _delve/running _delve/session_probe/causes _gopls/session_probe/checks _host/disk_space _protocols/lsp
+        _toolchain/sources
     """,
     "files of the host, in directories that only root can change": """
-        _delve/dlv_service _delve/install _delve/tls/install _delve/tls/validity _drift/collect/language_servers
-        _drift/collect/ssh_denials _drift/collect/sudoers _environment/access _environment/contexts/cron
-        _environment/contexts/pam _environment/contexts/ssh _environment/contexts/systemd
-        _environment/contexts/vscode_server _environment/contexts/zsh
-        _environment/go_command _environment/go_values _environment/removal _environment/sshd_config
-        _gopls/expected_files _gopls/gopls_service _gopls/manager _gopls/options _gopls/plan _host/destinations
-        _host/kernel_parameters _host/lock _host/process_tree _host/procfs _host/removal _host/rollback _host/silence
-        _host/trust_store _host/user_slice _systemd/environment_files _systemd/reload_journal _systemd/systemctl
+        _delve/dlv_service _delve/install _delve/tls/install _delve/tls/validity _drift/collect/debug_services
+        _drift/collect/language_servers _drift/collect/requirements _drift/collect/ssh_denials
+        _drift/collect/sudoers _drift/collect/tools _environment/access _environment/contexts/cron
+        _environment/contexts/pam _environment/contexts/shell _environment/contexts/ssh
+        _environment/contexts/ssh_terminal _environment/contexts/systemd _environment/contexts/systemd_user
+        _environment/contexts/vscode_server _environment/contexts/zsh _environment/go_command
+        _environment/go_values _environment/removal _environment/sshd_config _gopls/expected_files
+        _gopls/gopls_service _gopls/manager _gopls/options _gopls/plan _host/destinations
+        _host/kernel_parameters _host/lock _host/process_tree _host/procfs _host/removal _host/rollback
+        _host/silence _host/trust_store _host/user_slice _shells/blame _systemd/environment_files
+        _systemd/reload_journal _systemd/systemctl
     """,
     "the collection's own trees and temporary directories": """
         _bundle/archive _bundle/contents _bundle/make _bundle/modules _bundle/place _bundle/request
@@ -68,10 +70,15 @@ REASONS: dict[str, str] = {
 }
 
 
+def is_limited(item: ast.withitem) -> bool:
+    """Return whether a block has a user's rights, or the time limit of a user."""
+    return ast.unparse(item).startswith(("acting_as(", "reading("))
+
+
 def calls(node: ast.AST) -> t.Iterator[str]:
-    """Yield the calls of CALLS below ``node`` that are not in a block with a user's rights."""
+    """Yield the calls of CALLS below ``node`` that are not in a block that ``is_limited``."""
     for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.With) and any("acting_as(" in ast.unparse(item) for item in child.items):
+        if isinstance(child, ast.With) and any(map(is_limited, child.items)):
             continue
         name = ast.unparse(child.func) if isinstance(child, ast.Call) else ""
         if name in ("call_as", "each_as"):
@@ -100,3 +107,10 @@ def sources(path: pathlib.Path) -> list[pathlib.Path]:
 @functools.cache
 def has_calls(path: pathlib.Path) -> bool:
     return any(calls(ast.parse(path.read_text())))
+
+
+def test_the_drift_report_reads_no_path_of_a_user_without_a_time_limit() -> None:
+    without_limit = next(names for reason, names in REASONS.items() if reason.startswith("only whether"))
+    readers = ("_drift/", "_environment/", "_plan/", "_shells/", "_support_bundle/")
+    # To fix this: use acting_as or reading.
+    assert [name for name in without_limit.split() if name.startswith(readers)] == []

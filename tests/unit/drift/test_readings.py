@@ -53,6 +53,10 @@ def test_a_relative_path_has_no_mount(path: str) -> None:
     assert mount_of(path, parse(LINES)) is None
 
 
+def user(uid: int) -> Account:
+    return Account("alice", uid, uid, "/", "/bin/sh")
+
+
 @given(st.text())
 def test_any_mountinfo_is_parsed_without_errors(text: str) -> None:
     for mount in parse(text):
@@ -108,7 +112,7 @@ def test_the_extension_host_of_an_editor(words: list[str], found: bool) -> None:
     before = time.time()
     with subprocess.Popen(command, env={"GOPATH": "/old"}, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         process.stdout.readline()
-        seen = {host.pid: host for host in extension_hosts([os.geteuid()])}
+        seen = {host.pid: host for host in extension_hosts([user(os.geteuid())])}
         process.communicate(b"\n")
     assert (process.pid in seen) == found
     if found:
@@ -131,7 +135,7 @@ def test_an_extension_host_is_read_with_its_owners_rights(
     (tmp_path / "7/cmdline").write_text("node\0bootstrap-fork\0--type=extensionHost\0")
     (tmp_path / "7/environ").write_text("A=1\0")
     (tmp_path / "7/exe").symlink_to("/usr/bin/node")
-    assert [host.environment for host in extension_hosts([os.geteuid()], str(tmp_path))] == [{"A": "1"}]
+    assert [host.environment for host in extension_hosts([user(os.geteuid())], str(tmp_path))] == [{"A": "1"}]
     assert acted == [getpass.getuser()]
 
 
@@ -141,8 +145,8 @@ def test_few_extension_hosts_of_listed_users_are_read(tmp_path: pathlib.Path) ->
         (tmp_path / str(pid) / "cmdline").write_text("node\0bootstrap-fork\0--type=extensionHost\0")
         (tmp_path / str(pid) / "environ").write_text("")
         (tmp_path / str(pid) / "exe").symlink_to("/usr/bin/node")
-    assert [host.pid for host in extension_hosts([os.geteuid()], str(tmp_path))] == list(range(1, 21))
-    assert extension_hosts([os.geteuid() + 1], str(tmp_path)) == []
+    assert [host.pid for host in extension_hosts([user(os.geteuid())], str(tmp_path))] == list(range(1, 21))
+    assert extension_hosts([user(os.geteuid() + 1)], str(tmp_path)) == []
 
 
 def test_the_manager_of_a_user(tmp_path: pathlib.Path) -> None:
@@ -152,13 +156,13 @@ def test_the_manager_of_a_user(tmp_path: pathlib.Path) -> None:
         (tmp_path / pid / "cmdline").write_text("\0".join([*words, ""]))
         ticks = 5 * os.sysconf("SC_CLK_TCK")
         (tmp_path / pid / "stat").write_text(f"{pid} (a (b) c) " + "0 " * 19 + f"{ticks} 0\n")
-    assert manager_started(os.geteuid(), str(tmp_path)) == 1005
-    assert manager_started(os.geteuid() + 1, str(tmp_path)) is None
+    assert manager_started(user(os.geteuid()), str(tmp_path)) == 1005
+    assert manager_started(user(os.geteuid() + 1), str(tmp_path)) is None
 
 
 def test_a_process_that_exits_meanwhile_is_skipped(tmp_path: pathlib.Path) -> None:
     (tmp_path / "77").mkdir()
-    assert extension_hosts([os.geteuid()], str(tmp_path)) == []
+    assert extension_hosts([user(os.geteuid())], str(tmp_path)) == []
 
 
 @pytest.mark.parametrize(

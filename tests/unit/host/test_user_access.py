@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import os
 import pathlib
@@ -17,11 +18,19 @@ import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError, TimedOut
 from ansible_collections.gopherops.devserver.plugins.module_utils._host import user_access
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import child_ids
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import run
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import (
+    child_ids,
+    process_ids,
+    read_command_line,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.reading_limit import reading
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.user_access import (
+    UserTimedOut,
     acting_as,
     call_as,
     each_as,
+    limited,
     may_access,
 )
 
@@ -242,3 +251,63 @@ def test_groups_count_with_an_older_glibc(account: Account, monkeypatch: pytest.
     os.chmod(account.home, 0o770)
     with acting_as(account):
         assert may_access(account.home, os.W_OK | os.X_OK)
+
+
+@ROOT
+def test_a_limited_process_returns_results_and_errors(account: Account) -> None:
+    def fail() -> None:
+        raise DevserverError("p", remedy="r", line=3)
+
+    def act() -> list[str]:
+        with acting_as(account):
+            (pathlib.Path(account.home) / "file").write_text("caf\udce9", errors="surrogateescape")
+        # A user's own process has its own limit.
+        return call_as(account, lambda: os.listdir(account.home))
+
+    assert limited(act) == ["file"]
+    with pytest.raises(DevserverError, match=r"p\. To fix this: r\.") as error:
+        limited(fail)
+    assert error.value.details == {"line": 3}
+    assert not child_ids(os.getpid())
+
+
+@ROOT
+@pytest.mark.parametrize("in_thread", [False, True])
+def test_a_read_that_hangs_ends_a_limited_process_with_its_programs(account: Account, in_thread: bool) -> None:
+    def act() -> None:
+        with acting_as(account):
+            os.listdir(account.home)
+
+    def read() -> None:
+        with reading(account):
+            os.listdir(account.home)
+
+    def read_beside_a_program() -> None:
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            pool.submit(run, ["sleep", "4711"], env={"PATH": "/bin"}, timeout=60)
+            time.sleep(0.2)
+            pool.submit(read)
+
+    with hanging(pathlib.Path(account.home), account.uid, also_root=True):
+        begin = time.monotonic()
+        with pytest.raises(UserTimedOut, match=r"the files of user \w+ \d+ took longer than 0.5 s") as error:
+            limited(read_beside_a_program if in_thread else act, seconds=0.5)
+    assert error.value.uid == account.uid
+    assert time.monotonic() - begin < 10
+    assert not any("4711" in read_command_line(pid) for pid in process_ids())
+
+
+@ROOT
+def test_the_limit_is_that_of_all_reads_of_one_user(account: Account) -> None:
+    other = account._replace(name="bob", uid=account.uid + 1)
+
+    def read(times: int) -> str:
+        for user in (account, other) * times:
+            with acting_as(user):
+                time.sleep(0.2)
+        return "read"
+
+    assert limited(lambda: read(2), seconds=0.9) == "read"
+    with pytest.raises(UserTimedOut) as error:
+        limited(lambda: read(9), seconds=0.9)
+    assert error.value.uid == account.uid

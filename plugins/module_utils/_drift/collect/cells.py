@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import re
 import typing as t
@@ -14,6 +15,7 @@ from ..._core.provenance import BUILT_IN, Source
 from ..._environment import goenv_file
 from ..._environment.declaration import Declaration
 from ..._environment.go_command import NEEDS_C_COMPILER
+from ..._host.reading_limit import reading
 from ..cells import DIRECTORIES, FOLLOWS, Cell, in_order, plain_value, same_value
 from ..records.observation import TELEMETRY, WATCHED, Observation
 from .go_files import mode_file, settings_in, telemetry_mode
@@ -90,7 +92,7 @@ class _Row:
         expected = os.path.join(self._declaration.goroot, "bin/go")
         paths = self._observation.programs.get("go", [])
         actual = paths[0] if paths else None
-        status = "missing" if actual is None else "ok" if _same_file(actual, expected) else "drift"
+        status = "missing" if actual is None else "ok" if self._is_same_file(actual, expected) else "drift"
         status = status if self._observation.walked else "unknown"
         sources = [*self._sources("PATH")[:1], *(Source("file", path) for path in paths[1:])]
         return self._cell("go", expected, actual, status, sources)
@@ -107,8 +109,13 @@ class _Row:
         elif not actual:
             status = "missing" if expected else "ok"
         else:
-            status = "ok" if _same(variable, expected, actual) else "drift"
+            same = self._is_same_file if variable == "GOROOT" else functools.partial(same_value, variable)
+            status = "ok" if same(expected, actual) else "drift"
         return self._cell(variable, expected, actual, status, sources)
+
+    def _is_same_file(self, path: str, other: str) -> bool:
+        with reading(self._observation.user.account):
+            return os.path.realpath(path) == os.path.realpath(other)
 
     def _actual(self, variable: str) -> str | None:
         value = self._environment.get(variable)
@@ -181,14 +188,6 @@ def _may_become(written: str, value: str | None) -> bool:
 
 def _is_go_variable(variable: str) -> bool:
     return variable in ("GOROOT", "GOVERSION", TELEMETRY) or variable in PERSISTENT_VARIABLES
-
-
-def _same(variable: str, expected: str, actual: str) -> bool:
-    return _same_file(expected, actual) if variable == "GOROOT" else same_value(variable, expected, actual)
-
-
-def _same_file(path: str, other: str) -> bool:
-    return os.path.realpath(path) == os.path.realpath(other)
 
 
 def _with_conflicts(all_cells: t.Sequence[Cell]) -> list[Cell]:

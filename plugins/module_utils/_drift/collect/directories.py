@@ -13,6 +13,7 @@ from ..._host.accounts import Account, name_of
 from ..._host.managed_files import find_directory_problem
 from ..._host.mounts import NETWORK, Mount, mount_of
 from ..._host.ownership import is_repairable
+from ..._host.reading_limit import reading
 from ..._host.trusted_paths import find_other_writer
 from ..._host.user_access import acting_as, may_access
 from ..records.directories import DirectoryState, Disk, GoDirectory
@@ -28,7 +29,7 @@ def directories_of(users: t.Iterable[UserEnvironment], mounted: t.Sequence[Mount
             directory = GoDirectory(user.account, variable, path, real_path, mount)
             if not directory.remote:
                 if mount not in disks:
-                    disks[mount] = _disk(mount)
+                    disks[mount] = _disk(mount, user.account)
                 directory = _with_state(directory)._replace(disk=disks[mount])
             directories.append(directory)
     return directories
@@ -65,7 +66,8 @@ def _with_state(directory: GoDirectory) -> GoDirectory:
     except OSError as error:
         return directory._replace(error=error.strerror or str(error), repair=_repair(directory))
     is_foreign = status.st_uid != account.uid
-    can_repair = is_foreign and os.geteuid() == 0 and is_repairable(directory.path, account)
+    with reading(account):
+        can_repair = is_foreign and os.geteuid() == 0 and is_repairable(directory.path, account)
     state = DirectoryState(status.st_uid, name_of(status.st_uid), status.st_mode, writable, can_repair, other_writer)
     return directory._replace(state=state, foreign=None if is_foreign else foreign)
 
@@ -95,9 +97,10 @@ def _repair(directory: GoDirectory) -> str:
     return f"{problem.remedy or action}; then {PROVISION_AGAIN}" if problem else ""
 
 
-def _disk(mount: Mount | None) -> Disk | None:
+def _disk(mount: Mount | None, account: Account) -> Disk | None:
     try:
-        status = os.statvfs(mount.point) if mount else None
+        with reading(account):
+            status = os.statvfs(mount.point) if mount else None
     except OSError:
         return None  # A missing directory is a finding of its own.
     return Disk(status.f_bavail * status.f_frsize, status.f_files, status.f_favail) if status else None

@@ -14,6 +14,7 @@ from ..._environment.contexts.base import ContextKind
 from ..._environment.declaration import Declaration, UserEnvironment
 from ..._host.files import read_text
 from ..._host.mounts import Mount, mounts
+from ..._host.user_access import UserTimedOut, limited
 from ..._toolchain.platform import this_platform
 from ..._toolchain.releases import resolve_minor
 from ..._tools.plan import ToolPaths
@@ -64,39 +65,81 @@ def collect(
 ) -> tuple[Snapshot, _Evaluated]:
     """Return the snapshot of this host, with what processes have in the contexts of ``kinds``, and its evaluation.
 
-    Raises DevserverError for invalid options, before any process is started.
+    Raises DevserverError for invalid options, before it probes any process.
     """
-    version = _installed(declaration.goroot)
-    declared = debug_services.DeclaredServices(options.debug_services, options.debug_services_stopped, version)
-    debuggers = debug_services.collect(options.tls_renew_before, declared)
-    declaration, unread = _without_unresponsive(declaration, declaration.users, options.timeout)
-    requirements = unmet_requirements(declaration, options.go_minimum)
-    # Users whose workspaces have exceeded the time limit are unresponsive from then on.
-    with_workspaces = [user for user in declaration.users if user.workspaces]
-    declaration, slow = _without_unresponsive(declaration, with_workspaces, options.timeout)
-    gopls = language_servers.pinned(options.gopls or f"{options.tools_bin_dir}/gopls", options.gopls_workarounds)
-    go_version = resolve_minor(options.go_version, this_platform().archive)
-    host, mounted = _read_host(declaration, options), mounts()
+    return _Collection(declaration, options, kinds).read(evaluate)
 
-    def read(of: Declaration, observations: t.Sequence[Observation]) -> tuple[Snapshot, _Evaluated]:
-        files = editor_settings.files_of(of.users, observations)
-        snapshot = dataclasses.replace(
-            host,
-            declaration=of,
-            observations=observations,
-            cells=cells(of, observations, go_version),
-            editor_files=files,
-            language_servers=language_servers.collect(of.users, files, gopls, options.crash_days),
-            debuggers=debuggers,
-            requirements=requirements,
-            goroot_version=version,
-            taken_at=time.time(),
-        )
-        snapshot = with_details(snapshot, mounted)
-        return snapshot, evaluate(snapshot)
 
-    observations = observe(declaration, [tool.name for tool in host.tools], timeout=options.timeout, kinds=kinds)
-    return isolated(declaration, [*observations, *unread, *slow], read)
+def evaluate_limited(
+    declaration: Declaration,
+    options: Options,
+    evaluate: t.Callable[[Snapshot], _Evaluated],
+    kinds: t.Sequence[ContextKind] = KINDS,
+) -> _Evaluated:
+    """Return the evaluation alone, which JSON can hold: a user whose files hang from any time on is left out of it."""
+    collection = _Collection(declaration, options, kinds)
+    while True:
+        try:
+            return limited(lambda: collection.read(evaluate)[1])
+        except UserTimedOut as error:
+            collection.leave_out(error)
+
+
+class _Collection:
+    """Reads the host, without the users whose files do not respond."""
+
+    def __init__(self, declaration: Declaration, options: Options, kinds: t.Sequence[ContextKind]) -> None:
+        self._options, self._kinds = options, kinds
+        self._declaration = declaration
+        self._unread: list[Observation] = []
+        self._leave_out(unresponsive_users(declaration.users, options.timeout))
+        self._requirements = unmet_requirements(self._declaration, options.go_minimum)
+        # Users whose workspaces have exceeded the time limit are unresponsive from then on.
+        with_workspaces = [user for user in self._declaration.users if user.workspaces]
+        self._leave_out(unresponsive_users(with_workspaces, options.timeout))
+
+    def leave_out(self, error: UserTimedOut) -> None:
+        """Leave out the users of the error; raise it if there are none."""
+        users = [user for user in self._declaration.users if user.account.uid == error.uid]
+        if not users:
+            raise error
+        self._leave_out([(user, error.problem) for user in users])
+
+    def _leave_out(self, users: t.Sequence[tuple[UserEnvironment, str]]) -> None:
+        self._unread += [unreadable(*entry) for entry in users]
+        names = [user.account.name for user, _problem in users]
+        left = [user for user in self._declaration.users if user.account.name not in names]
+        self._declaration = dataclasses.replace(self._declaration, users=left)
+
+    def read(self, evaluate: t.Callable[[Snapshot], _Evaluated]) -> tuple[Snapshot, _Evaluated]:
+        declaration, options = self._declaration, self._options
+        gopls = language_servers.pinned(options.gopls or f"{options.tools_bin_dir}/gopls", options.gopls_workarounds)
+        go_version = resolve_minor(options.go_version, this_platform().archive)
+        version = _installed(declaration.goroot)
+        services = debug_services.DeclaredServices(options.debug_services, options.debug_services_stopped, version)
+        debuggers = debug_services.collect(options.tls_renew_before, services)
+        host, mounted = _read_host(declaration, options), mounts()
+
+        def read(of: Declaration, observations: t.Sequence[Observation]) -> tuple[Snapshot, _Evaluated]:
+            files = editor_settings.files_of(of.users, observations)
+            snapshot = dataclasses.replace(
+                host,
+                declaration=of,
+                observations=observations,
+                cells=cells(of, observations, go_version),
+                editor_files=files,
+                language_servers=language_servers.collect(of.users, files, gopls, options.crash_days),
+                debuggers=debuggers,
+                requirements=self._requirements,
+                goroot_version=version,
+                taken_at=time.time(),
+            )
+            snapshot = with_details(snapshot, mounted)
+            return snapshot, evaluate(snapshot)
+
+        names = [tool.name for tool in host.tools]
+        observations = observe(declaration, names, timeout=options.timeout, kinds=self._kinds)
+        return isolated(declaration, [*observations, *self._unread], read)
 
 
 def _read_host(declaration: Declaration, options: Options) -> Snapshot:
@@ -111,18 +154,9 @@ def _read_host(declaration: Declaration, options: Options) -> Snapshot:
         host_path=pam.host_path(),
         secure_path=secure_path(),
         bin_dir=options.tools_bin_dir,
-        extension_hosts=extension_hosts(user.account.uid for user in declaration.users),
+        extension_hosts=extension_hosts(user.account for user in declaration.users),
         altered_toolchains=altered_toolchains(declaration.goroot),
     )
-
-
-def _without_unresponsive(
-    declaration: Declaration, users: t.Sequence[UserEnvironment], timeout: float
-) -> tuple[Declaration, list[Observation]]:
-    """Return the declaration without those of ``users`` whose files do not respond, and an observation of each."""
-    unread = [unreadable(*entry) for entry in unresponsive_users(users, timeout)]
-    left_out = [observation.user for observation in unread]
-    return dataclasses.replace(declaration, users=[user for user in declaration.users if user not in left_out]), unread
 
 
 def isolated(
@@ -173,7 +207,7 @@ def with_details(snapshot: Snapshot, mounted: t.Sequence[Mount]) -> Snapshot:
         program_directories=list(program_directories_of(users, mounted)),
         settings_files=settings_files_of(snapshot),
         managed_files=managed_files_of(snapshot.declaration, snapshot.cells),
-        managers={account.name: manager_started(account.uid) for account in stale},
+        managers={account.name: manager_started(account) for account in stale},
         tool_copies=list(tool_copies(snapshot.declaration.users, snapshot.tools)),
         texts=texts_at_fault(snapshot),
         real_paths=real_paths_of(snapshot),

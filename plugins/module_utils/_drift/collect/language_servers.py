@@ -18,6 +18,7 @@ from ..._gopls.settings import Schema, read_schema
 from ..._gopls.units import serves_profiles
 from ..._host.files import is_socket, open_unfollowed, read_text
 from ..._host.procfs import read_process
+from ..._host.reading_limit import reading
 from ..._systemd import systemctl
 from ..._systemd.environment_files import last_change, variables_in
 from ..._systemd.systemctl import manager_runs
@@ -75,12 +76,13 @@ def servers_of(users: t.Sequence[UserEnvironment]) -> list[LanguageServer]:
     variables = {user.account.name: _variables(user.account.name) for user in users}
     names = [unit for user in users if variables[user.account.name] for unit in _units_of(user)]
     states = states_of(names, _PROPERTIES) if mode == "daemon" else {}
-    return [
-        _server(user, mode, variables[user.account.name], states)
-        if variables[user.account.name]
-        else LanguageServer(user)
-        for user in users
-    ]
+    servers = []
+    for user in users:
+        own = variables[user.account.name]
+        # A user may mount a file system that hangs on directories of the daemon.
+        with reading(user.account):
+            servers.append(_server(user, mode, own, states) if own else LanguageServer(user))
+    return servers
 
 
 def with_lines(server: LanguageServer) -> LanguageServer:

@@ -26,6 +26,7 @@ from ..._environment.declaration import Declaration, UserEnvironment
 from ..._environment.go_command import NEEDS_C_COMPILER, executables, go_env, without_traces
 from ..._host.accounts import Account
 from ..._host.path_names import is_below
+from ..._host.reading_limit import reading
 from ..._host.remembered import remembering
 from ..._host.trusted_paths import only_root_can_change
 from ..._host.user_access import has_home
@@ -397,7 +398,9 @@ def _query_trusted_go(
     """
     first = go[:1]
     login_go = executables(["go"], login.get("PATH", ""), user.account, timeout=timeout)["go"][:1]
-    if first and first != login_go and not only_root_can_change(first[0]):
+    with reading(user.account):
+        trusted = not first or first == login_go or only_root_can_change(first[0])
+    if not trusted:
         return GoResult({}, f"{first[0]} was not run: users other than root can change it, and no login runs it", True)
     laid_over = {name: value for name, value in environment.items() if _is_read_by_go(name) and name != "PATH"}
     result = _query_go(first, {**login, **laid_over, "GOTOOLCHAIN": "local"}, user, timeout)

@@ -8,28 +8,37 @@ import itertools
 import os
 import typing as t
 
+from ..._host.accounts import Account
 from ..._host.procfs import PROC, Process, owner_id, process_ids, read_command_line, read_process, start_time
+from ..._host.reading_limit import reading
 
 # Extension hosts of one user that are read. An editor has one for each window.
 _MOST = 20
 
 
-def extension_hosts(uids: t.Iterable[int], proc: str = PROC) -> list[Process]:
+def extension_hosts(accounts: t.Iterable[Account], proc: str = PROC) -> list[Process]:
     """Return processes of these users that run extensions for VS Code or code-server, for each lowest ID first.
 
     These are at most _MOST of each user, and nothing of others is read: any user can start such processes.
     """
     hosts: list[Process] = []
-    for uid in uids:
-        pids = (pid for pid in process_ids(proc) if owner_id(pid, proc) == uid and _is_extension_host(pid, proc))
-        hosts += itertools.islice(filter(None, (read_process(pid, proc) for pid in pids)), _MOST)
+    for account in accounts:
+        pids = (pid for pid in _processes_of(account, proc) if _is_extension_host(pid, proc))
+        # The words of a command are in the memory of its process, which may be a file that hangs.
+        with reading(account):
+            hosts += itertools.islice(filter(None, (read_process(pid, proc) for pid in pids)), _MOST)
     return hosts
 
 
-def manager_started(uid: int, proc: str = PROC) -> float | None:
+def manager_started(account: Account, proc: str = PROC) -> float | None:
     """Return when the systemd manager of a user was started; None if none runs."""
-    managers = (pid for pid in process_ids(proc) if owner_id(pid, proc) == uid and _is_user_manager(pid, proc))
-    return next((start for start in (start_time(pid, proc) for pid in managers) if start is not None), None)
+    managers = (pid for pid in _processes_of(account, proc) if _is_user_manager(pid, proc))
+    with reading(account):
+        return next((start for start in (start_time(pid, proc) for pid in managers) if start is not None), None)
+
+
+def _processes_of(account: Account, proc: str) -> t.Iterator[int]:
+    return (pid for pid in process_ids(proc) if owner_id(pid, proc) == account.uid)
 
 
 def _is_extension_host(pid: int, proc: str) -> bool:

@@ -12,6 +12,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ..._core.errors import DevserverError
 from ..._environment.declaration import UserEnvironment
+from ..._host.reading_limit import reading
 from ..._host.user_access import acting_as, may_access
 from ..._tools.build_info import read_build_info
 from ..._tools.pins import TOOL_OPTIONS, Tool, parse_tools
@@ -73,7 +74,9 @@ def tool_copies(users: t.Iterable[UserEnvironment], tools: t.Sequence[PinnedTool
                 if not tool.reason and tool.is_for(user.account.name) and _is_hidden(tool, directory, user):
                     path = os.path.join(directory, tool.name)
                     # Behind a link, the directory may be one where the program belongs.
-                    yield ToolCopy(user.account, tool.name, path, os.path.realpath(directory) == directory)
+                    with reading(user.account):
+                        removable = os.path.realpath(directory) == directory
+                    yield ToolCopy(user.account, tool.name, path, removable)
 
 
 def _is_hidden(tool: PinnedTool, directory: str, user: UserEnvironment) -> bool:

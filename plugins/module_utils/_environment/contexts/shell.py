@@ -12,6 +12,7 @@ from ..._core.provenance import Assignment
 from ..._host.accounts import Account, can_log_in
 from ..._host.command import session_environment
 from ..._host.managed_files import ManagedFile
+from ..._host.reading_limit import reading
 from ..._shells.bash_trace import trace_bash
 from ..._shells.fish_trace import trace_fish
 from ..._shells.scripts import PROMPTS
@@ -86,7 +87,9 @@ def probe_startup(start_up: Startup, timeout: float) -> Probe:
     """Start the shell, in a terminal if it prompts, and return its environment."""
     home = start_up.account.home
     # In a terminal, zsh starts a dialog for a user who has none of these files.
-    greets = start_up.shell == "zsh" and not any(os.path.exists(os.path.join(home, name)) for name in _ZSH_FILES)
+    with reading(start_up.account):
+        configured = any(os.path.exists(os.path.join(home, name)) for name in _ZSH_FILES)
+    greets = start_up.shell == "zsh" and not configured
     terminal = start_up.prompts and not greets
     prompt = f"{PROMPTS[start_up.shell]}; " if start_up.prompts and start_up.shell in PROMPTS else ""
     query = ShellQuery()

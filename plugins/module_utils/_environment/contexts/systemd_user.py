@@ -15,6 +15,7 @@ from ..._host.accounts import Account
 from ..._host.assignments import find_assignments
 from ..._host.command import SYSTEM_PATH, run, session_environment
 from ..._host.managed_files import ManagedFile, whole_file
+from ..._host.reading_limit import reading
 from ..._host.user_texts import read_texts
 from ..._systemd import quoting, systemctl
 from ..declaration import Declaration, UserEnvironment
@@ -42,7 +43,9 @@ class SystemdUserContext(SingleContext):
     given_by = SET_ENVIRONMENT
 
     def applies_to(self, account: Account) -> bool:
-        return systemctl.manager_runs() and os.path.isdir(account.home) and _generator() is not None
+        with reading(account):
+            has_home = os.path.isdir(account.home)
+        return has_home and systemctl.manager_runs() and _generator() is not None
 
     def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
         if _generator() is None:
@@ -116,9 +119,10 @@ def _configuration(account: Account) -> list[str]:
         os.path.join(glob.escape(directory.replace("~", account.home)), "environment.d/*.conf")
         for directory in _DIRECTORIES
     )
-    files = {os.path.basename(path): path for directory in directories for path in sorted(glob.glob(directory))}
-    # A link such as 99-environment.conf is followed: people know the file that it leads to.
-    return [*(os.path.realpath(files[name]) for name in sorted(files))]
+    with reading(account):
+        files = {os.path.basename(path): path for directory in directories for path in sorted(glob.glob(directory))}
+        # A link such as 99-environment.conf is followed: people know the file that it leads to.
+        return [*(os.path.realpath(files[name]) for name in sorted(files))]
 
 
 def _coming(account: Account, timeout: float) -> Probe:
@@ -133,7 +137,9 @@ def _coming(account: Account, timeout: float) -> Probe:
 
 def _runs(account: Account, timeout: float) -> bool:
     # A manager that is starting or stopping does not respond.
-    if not os.path.isdir(f"/run/user/{account.uid}/systemd"):
+    with reading(account):
+        was_started = os.path.isdir(f"/run/user/{account.uid}/systemd")
+    if not was_started:
         return False
     argv = ["systemctl", "--quiet", "is-active", f"user@{account.uid}.service"]
     return run(argv, env={"PATH": SYSTEM_PATH}, timeout=timeout).ok
