@@ -16,7 +16,7 @@ _SEVERITIES = ("error", "warning", "note")
 # the users of one uid.
 _UNUSABLE_FILES = ("GD904",)
 _SHARED_UID = "GD111"
-# Of a user who is not provisioned, everything that provisioning resolves.
+# Of a user or a variable that is not provisioned, everything that provisioning resolves.
 _NOT_PROVISIONED = "GD113"
 _PROVISION = "provision the host again"
 # Where no user controls a file: findings of several users may have one cause there.
@@ -37,15 +37,25 @@ def by_cause(findings: t.Iterable[Finding], users: t.Collection[str]) -> list[Fi
         for finding in findings
         if finding.rule.id in _UNUSABLE_FILES and finding.source and finding.source.file
     ]
-    unprovisioned = {finding.user for finding in findings if finding.rule.id == _NOT_PROVISIONED}
+    unprovisioned = {
+        (user, name): finding
+        for finding in findings
+        if finding.rule.id == _NOT_PROVISIONED
+        for user in finding.users or [finding.user]
+        for name in finding.variable.split(", ")
+    }
     groups: dict[t.Any, list[Finding]] = {}
     for finding in findings:
         about_uid = shared.get(finding.user, finding)
         key = _cause_of(finding, unusable)
         if about_uid.rule.id == _SHARED_UID:
             key = (_SHARED_UID, about_uid.subject)
-        elif finding.user in unprovisioned and finding.remedy.text.startswith(_PROVISION):
-            key = (_NOT_PROVISIONED, finding.user)
+        elif finding.rule.id == _NOT_PROVISIONED:
+            key = (_NOT_PROVISIONED, id(finding))
+        elif finding.remedy.text.startswith(_PROVISION):
+            variable = "PATH" if finding.variable == "go" else finding.variable
+            root = unprovisioned.get((finding.user, "")) or unprovisioned.get((finding.user, variable))
+            key = (_NOT_PROVISIONED, id(root)) if root else key
         groups.setdefault(key, []).append(finding)
     return [_merged(part, users) for group in groups.values() for part in _parts(sorted(group, key=_rank))]
 

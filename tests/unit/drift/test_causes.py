@@ -80,7 +80,8 @@ def test_an_entry_of_the_path_of_the_host_is_one_finding_of_the_host(fake_host: 
 
 def test_what_provisioning_resolves_follows_from_a_user_who_is_not_provisioned() -> None:
     again = Remedy("provision the host again with --tags environment")
-    missing = finding(rights.NOT_PROVISIONED, "a", "", remedy=again, source=Source("file", "/etc/gopherops/users/a.sh"))
+    source = Source("file", "/etc/gopherops/users/a.sh")
+    missing = finding(rights.NOT_PROVISIONED, "a", "", variable="", remedy=again, source=source)
     following = [
         finding(user=user, context=context, remedy=again, source=BUILT_IN, cause=context)
         for user in ("a", "b")
@@ -93,6 +94,24 @@ def test_what_provisioning_resolves_follows_from_a_user_who_is_not_provisioned()
         ("GD101", "b", 0),
         ("GD101", "b", 0),
         ("GD101", "a", 0),
+    ]
+
+
+def test_what_provisioning_resolves_follows_from_a_variable_that_is_not_provisioned() -> None:
+    again = Remedy("provision the host again with --tags environment")
+    source = Source("file", "/etc/gopherops/users/a.sh")
+    missing = finding(rights.NOT_PROVISIONED, "", "", variable="V, PATH", remedy=again, source=source, users=["a", "b"])
+    following = [
+        finding(user=user, variable=variable, remedy=again, source=Source("file", f"/home/{user}/{variable}"))
+        for user in ("a", "b", "c")
+        for variable in ("V", "go", "W")
+    ]
+    found = by_cause([*following, missing], ["a", "b", "c"])
+    assert [(one.rule.id, one.user, one.variable, len(one.follows)) for one in found] == [
+        ("GD113", "", "V, PATH", 4),
+        ("GD101", "a", "W", 0),
+        ("GD101", "b", "W", 0),
+        *(("GD101", "c", variable, 0) for variable in ("V", "go", "W")),
     ]
 
 

@@ -463,8 +463,58 @@ def test_a_user_without_any_rendered_file_is_not_provisioned(fake_host: t.Any) -
     # The user's own line, which provisioning leaves alone.
     line = Source("file", f"{fake_host.declaration.users[0].account.home}/.profile", 3)
     assert found([dataclasses.replace(cell, source=line) for cell in made]) == []
+    second = dataclasses.replace(fake_host.declaration.users[0], account=find_account("nobody"))
+    fake_host.declaration.users.append(second)
+    of_second = [dataclasses.replace(cell, user="nobody") for cell in made]
+    (both,) = rights.evaluate(
+        snapshot(managed_files.managed_files_of(fake_host.declaration, made + of_second, [kind], []), made + of_second)
+    )
+    assert (both.user, list(both.users)) == ("", [name, "nobody"])
     (kind.directory / name).write_text("another text")
     assert found(made) == []
+
+
+class OfVariables(OfUsers):
+    """Files with one line for each variable of a user: one on the host, one in the home."""
+
+    def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
+        files = []
+        for user in declaration.users:
+            text = "".join(f"{name}={value}\n" for name, value in user.variables.items())
+            path = f"{self.directory}/{user.account.name}"
+            files += [
+                whole_file(f"{path}.sh", text),
+                ManagedFile(f"{path}.env", lambda _now, new=text: new, owner=user.account, as_owner=True),
+            ]
+        return files
+
+
+def test_a_variable_that_no_file_of_a_user_has_is_not_provisioned(fake_host: t.Any) -> None:
+    (first,) = fake_host.declaration.users
+    users = [
+        dataclasses.replace(first, account=first.account._replace(name=name), variables={"V": "1", "W": "2"})
+        for name in ("a", "b", "c")
+    ]
+    declaration, kind = dataclasses.replace(fake_host.declaration, users=users), OfVariables(fake_host.tmp / "etc")
+    kind.directory.mkdir()
+    for file in kind.managed_files(declaration):
+        pathlib.Path(file.path).write_text("V=old\nW=2\n")
+    made = [Cell(user, "login", name, "1", "old", "drift", None) for user in "abc" for name in ("V", "W")]
+
+    def found() -> list[tuple[str, list[str], str, str | None]]:
+        files = managed_files.managed_files_of(declaration, made, [kind], [])
+        snapshot = fake_host.snapshot(declaration=declaration, managed_files=files, cells=made)
+        missing = [one for one in rights.evaluate(snapshot) if one.rule is rights.NOT_PROVISIONED]
+        return [(one.user, list(one.users), one.variable, one.source and one.source.file) for one in missing]
+
+    assert found() == [("", ["a", "b", "c"], "V", f"{kind.directory}/a.sh")]
+    # What a user has written: the line, or others in the file.
+    (kind.directory / "a.env").write_text("V=1\n")
+    (kind.directory / "b.env").write_text("")
+    assert found() == [("", ["b", "c"], "V", f"{kind.directory}/b.sh")]
+    # One file alone was damaged.
+    (kind.directory / "c.sh").write_text("V=1\n")
+    assert found() == [("b", [], "V", f"{kind.directory}/b.sh")]
 
 
 def test_files_are_compared_only_for_users_with_differences(fake_host: t.Any) -> None:

@@ -146,7 +146,8 @@ def remedy_host(monkeypatch: pytest.MonkeyPatch) -> t.Iterator[Host]:
     monkeypatch.setattr(vscode_server.SshContext, "applies_to", lambda _self, _account: False)
     monkeypatch.setattr(apply, "KINDS", EDITORS)
     # What these tests render is not what provisioning renders for a user.
-    monkeypatch.setattr(managed_files, "_unprovisioned", lambda *_arguments: {})
+    for name in ("_unprovisioned", "_unrendered"):
+        monkeypatch.setattr(managed_files, name, lambda *_arguments: {})
     goroot = os.path.dirname(os.path.dirname(os.path.realpath(shutil.which("go") or "")))
     with public_directory() as directory:
         home = directory / "home"

@@ -78,10 +78,10 @@ def servers_of(users: t.Sequence[UserEnvironment]) -> list[LanguageServer]:
     states = states_of(names, _PROPERTIES) if mode == "daemon" else {}
     servers = []
     for user in users:
-        own = variables[user.account.name]
+        rendered = variables[user.account.name]
         # A user may mount a file system that hangs on directories of the daemon.
         with reading(user.account):
-            servers.append(_server(user, mode, own, states) if own else LanguageServer(user))
+            servers.append(_server(user, mode, rendered, states) if rendered else LanguageServer(user))
     return servers
 
 

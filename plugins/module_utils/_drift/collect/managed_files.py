@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import typing as t
@@ -40,7 +41,9 @@ def managed_files_of(
     foreign = list(_foreign_files(files, declaration))
     kept = {file.path: _kept_lines(file) for file in files if file.as_owner}
     unprovisioned = _unprovisioned(declaration, outdated, kinds)
-    return ManagedFiles(repaired, outdated, rights, foreign, _unmanaged_files(declaration), kept, unprovisioned)
+    unrendered = _unrendered(declaration, cells, unprovisioned, kinds)
+    unmanaged = _unmanaged_files(declaration)
+    return ManagedFiles(repaired, outdated, rights, foreign, unmanaged, kept, unprovisioned, unrendered)
 
 
 def _unprovisioned(declaration: Declaration, names: t.Container[str], kinds: t.Sequence[ContextKind]) -> dict[str, str]:
@@ -52,6 +55,60 @@ def _unprovisioned(declaration: Declaration, names: t.Container[str], kinds: t.S
         if of_user and not any(map(os.path.lexists, of_user)):
             missing[user.account.name] = of_user[0]
     return missing
+
+
+def _unrendered(
+    declaration: Declaration, cells: t.Iterable[Cell], unprovisioned: t.Container[str], kinds: t.Sequence[ContextKind]
+) -> dict[str, tuple[list[str], str]]:
+    """Return the names among the differing ``cells`` of each user that no file has, and a file that lacks the first."""
+    differing: dict[str, dict[str, None]] = {}
+    for cell in cells:
+        if cell.status in ("drift", "missing") and cell.user not in unprovisioned:
+            differing.setdefault(cell.user, {})[cell.variable] = None
+    unrendered = {}
+    for user in (user for user in declaration.users if user.account.name in differing):
+        alone = dataclasses.replace(declaration, users=[user])
+        files = {file.path: file for kind in kinds if kind.of_lines for file in files_of(kind, alone)}
+        texts = {path: _texts(file) for path, file in files.items()}
+        lacking = {}
+        for name in (name for name in sorted(differing[user.account.name]) if name in (*user.variables, "PATH")):
+            others = dataclasses.replace(alone, users=[_without(user, name)])
+            path = _find_lacking(files, texts, [file for kind in kinds for file in files_of(kind, others)])
+            lacking.update({name: path} if path else {})
+        if lacking:
+            unrendered[user.account.name] = (list(lacking), next(iter(lacking.values())))
+    return unrendered
+
+
+def _without(user: UserEnvironment, name: str) -> UserEnvironment:
+    variables = {key: value for key, value in user.variables.items() if key != name}
+    return dataclasses.replace(user, variables=variables, path=[] if name == "PATH" else user.path)
+
+
+def _texts(file: ManagedFile) -> tuple[str, str]:
+    """Return the present and the rendered text of a file."""
+    with contextlib.suppress(OSError, DevserverError), acting_as(file.actor):
+        now = read_text(file.path)
+        return now or "", file.content(now) or ""
+    return "", ""
+
+
+def _find_lacking(
+    files: t.Mapping[str, ManagedFile], texts: t.Mapping[str, tuple[str, str]], without: t.Iterable[ManagedFile]
+) -> str:
+    """Return a file of the host that lacks the lines that are not in the rendered files ``without`` a variable.
+
+    Empty if any file has some of these lines, or if no file of the host is to have them.
+    """
+    lacking = []
+    for file in (file for file in without if file.path in files):
+        now, rendered = (set(text.split("\n")) for text in texts[file.path])
+        with contextlib.suppress(OSError, DevserverError):
+            lines = rendered - {*(file.content(texts[file.path][0]) or "").split("\n")}
+            if lines & now:
+                return ""
+            lacking += [file.path] if lines and files[file.path].whole and not files[file.path].as_owner else []
+    return next(iter(lacking), "")
 
 
 def _own_files(declaration: Declaration, kinds: t.Sequence[ContextKind]) -> list[str]:

@@ -61,8 +61,9 @@ class ManagedFiles(t.NamedTuple):
     In the files in ``repaired`` provisioning corrects declared values, except in the lines of users' files that are in
     ``kept``, by path. ``outdated`` has the files that lack lines that were rendered for a user, by user and context; it
     has no users whose values are all as declared. ``unprovisioned`` are the users without any file of the collection
-    on the host, each with one that is missing. ``unmanaged`` are the files of checkouts that provisioning does not
-    edit, with the action that changes that.
+    on the host, each with one that is missing. ``unrendered`` are the declared variables that no file of a user has,
+    with one of the files on the host that lack them, by user; a user cannot change these. ``unmanaged`` are the files
+    of checkouts that provisioning does not edit, with the action that changes that.
     """
 
     repaired: frozenset[str] = frozenset()
@@ -72,6 +73,7 @@ class ManagedFiles(t.NamedTuple):
     unmanaged: t.Mapping[str, str] = {}
     kept: t.Mapping[str, t.Container[int | None]] = {}
     unprovisioned: t.Mapping[str, str] = {}
+    unrendered: t.Mapping[str, tuple[t.Sequence[str], str]] = {}
 
     def repairs(self, source: Source | None) -> bool:
         """Return whether provisioning changes the line that a value came from."""

@@ -52,11 +52,12 @@ them from `devserver_users`.""",
 NOT_PROVISIONED = Rule(
     "GD113",
     severity="error",
-    title="A user is not provisioned",
-    impact="The user has none of the declared values, and perhaps no Go.",
+    title="A user, or a declared value, is not provisioned",
+    impact="The user has none of the declared values, and perhaps no Go; or the value is in force nowhere.",
     why="""\
 The host has none of the files that the collection renders for a declared user: the user was added after the last
-provisioning, or was removed from the host. Findings about this user that provisioning resolves follow from this
+provisioning, or was removed from the host. Or a variable was declared or changed since then, and none of the user's
+files has the declared value. Findings about this user, or this variable, that provisioning resolves follow from this
 one.""",
     fix="Provision the host again with `--tags environment`, or remove the user from `devserver_users`.",
     example="alice is not provisioned: there is no /etc/gopherops/users/alice.sh",
@@ -75,13 +76,35 @@ def evaluate(snapshot: Snapshot) -> t.Iterator[Finding]:
 
 
 def _unprovisioned(snapshot: Snapshot) -> t.Iterator[Finding]:
-    for user, path in snapshot.managed_files.unprovisioned.items():
-        cells = (cell for cell in snapshot.cells if cell.user == user and cell.status in ("drift", "missing"))
-        # The toolchain is that of all users.
-        wrong = (cell for cell in cells if cell.variable not in ("go", "GOROOT", "GOVERSION"))
-        if any(snapshot.fault(cell).remedy == PROVISION_AGAIN for cell in wrong):
-            cause, remedy = f"{user} is not provisioned: there is no {path}", Remedy(PROVISION_AGAIN)
-            yield Finding(NOT_PROVISIONED, cause, remedy, user, source=Source("file", path))
+    """Yield one finding for all users who lack the same variables, or everything: no user can change these files."""
+    files = snapshot.managed_files
+    groups = {"": {user: path for user, path in files.unprovisioned.items() if _would_be_provisioned(snapshot, user)}}
+    for user, (names, path) in files.unrendered.items():
+        groups.setdefault(", ".join(names), {})[user] = path
+    for names, lacking in groups.items():
+        users = list(lacking)
+        if not users:
+            continue
+        path, several, together = lacking[users[0]], len(users) > 1, ", ".join(users)
+        cause = f"{together} {'are' if several else 'is'} not provisioned: there is no {path}"
+        if names:
+            cause = f"{names} as declared for {together} is not provisioned: {path} lacks it"
+        yield Finding(
+            NOT_PROVISIONED,
+            cause,
+            Remedy(PROVISION_AGAIN),
+            user="" if several else users[0],
+            variable=names,
+            source=Source("file", path),
+            users=users if several else (),
+        )
+
+
+def _would_be_provisioned(snapshot: Snapshot, user: str) -> bool:
+    cells = (cell for cell in snapshot.cells if cell.user == user and cell.status in ("drift", "missing"))
+    # The toolchain is that of all users.
+    wrong = (cell for cell in cells if cell.variable not in ("go", "GOROOT", "GOVERSION"))
+    return any(snapshot.fault(cell).remedy == PROVISION_AGAIN for cell in wrong)
 
 
 def _shared_uids(snapshot: Snapshot) -> t.Iterator[Finding]:
