@@ -13,8 +13,9 @@ from .finding import Finding, Remedy
 
 _SEVERITIES = ("error", "warning", "note")
 # What cannot be used as a whole causes what follows from its absence: every finding at that file, and every finding of
-# the users of one uid.
+# the users of one uid. A file that provisioning leaves alone causes those that provisioning would resolve.
 _UNUSABLE_FILES = ("GD904",)
+_LEFT_ALONE = "GD109"
 _SHARED_UID = "GD111"
 # Of a user or a variable that is not provisioned, everything that provisioning resolves.
 _NOT_PROVISIONED = "GD113"
@@ -33,9 +34,9 @@ def by_cause(findings: t.Iterable[Finding], users: t.Collection[str]) -> list[Fi
     findings = list(findings)
     shared = {user: finding for finding in findings if finding.rule.id == _SHARED_UID for user in finding.users}
     unusable = [
-        (finding.user, finding.source.file)
+        finding
         for finding in findings
-        if finding.rule.id in _UNUSABLE_FILES and finding.source and finding.source.file
+        if finding.rule.id in (*_UNUSABLE_FILES, _LEFT_ALONE) and finding.source and finding.source.file
     ]
     unprovisioned = {
         (user, name): finding
@@ -60,12 +61,15 @@ def by_cause(findings: t.Iterable[Finding], users: t.Collection[str]) -> list[Fi
     return [_merged(part, users) for group in groups.values() for part in _parts(sorted(group, key=_rank))]
 
 
-def _cause_of(finding: Finding, unusable: t.Iterable[tuple[str, str]]) -> tuple[t.Any, ...]:
+def _cause_of(finding: Finding, unusable: t.Iterable[Finding]) -> tuple[t.Any, ...]:
     source = finding.source
-    for user, path in unusable if source and source.file else ():
+    for root in unusable:
+        path, file = (root.source.file if root.source else None) or "", (source.file if source else None) or ""
+        resolved = finding is root or finding.remedy.text.startswith(_PROVISION)
         # What is in a directory cannot be used either.
-        if source and source.file and user == finding.user and (source.file == path or is_below(source.file, path)):
-            return (path, user)
+        concerns = root.user == finding.user and (file == path or is_below(file, path))
+        if concerns and (resolved or root.rule.id != _LEFT_ALONE):
+            return (path, root.user)
     if source and source.file:
         # Different problems of one file or directory have different remedies.
         place = (source.file, source.line or finding.remedy.text)
@@ -80,7 +84,7 @@ def _cause_of(finding: Finding, unusable: t.Iterable[tuple[str, str]]) -> tuple[
 
 
 def _rank(finding: Finding) -> tuple[t.Any, ...]:
-    root = finding.rule.id in (_SHARED_UID, _NOT_PROVISIONED, *_UNUSABLE_FILES)
+    root = finding.rule.id in (_SHARED_UID, _NOT_PROVISIONED, _LEFT_ALONE, *_UNUSABLE_FILES)
     return (not root, _SEVERITIES.index(finding.rule.severity), finding.user != "")
 
 

@@ -216,6 +216,18 @@ def test_what_follows_from_an_unusable_settings_file_is_listed_under_it(fake_hos
     assert (merged.rule.id, [one.rule.id for one in merged.follows]) == ("GD904", ["GD205"] * 3)
 
 
+def test_what_provisioning_would_resolve_follows_from_a_file_that_it_leaves_alone() -> None:
+    file, remedy = Source("file", "/home/a/.config/go/env"), Remedy("provision the host again with --tags environment")
+    foreign = finding(rights.NOT_THE_USERS, context="", variable="", source=file, remedy=Remedy("give it to a"))
+    lacking = [finding(context=context, source=file, remedy=remedy) for context in ("goenv", "login")]
+    old = finding(source=file._replace(line=3), remedy=remedy)
+    of_other = finding(user="b", source=file, remedy=remedy)
+    own_line = finding(source=file._replace(line=4), remedy=Remedy("delete it"))
+    merged, *others = by_cause([*lacking, old, own_line, of_other, foreign], ["a", "b"])
+    assert (merged.rule.id, merged.remedy.text, merged.follows) == ("GD109", "give it to a", (*lacking, old))
+    assert others == [own_line, of_other]
+
+
 def test_users_with_one_uid_are_one_finding_that_names_it(fake_host: t.Any) -> None:
     (user,) = fake_host.declaration.users
     twin = dataclasses.replace(user, account=user.account._replace(name="twin"))

@@ -16,6 +16,7 @@ import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift import snapshot
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.causes import by_cause
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.cells import Cell
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.directories import directories_of
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.requirements import (
@@ -396,6 +397,29 @@ def test_an_alias_is_reported_with_its_line(fake_host: t.Any) -> None:
     made = set_by("alias go", "go1.19")
     (finding,) = fake_host.evaluate(fake_host(go_is="go is aliased to `go1.19'", set_by=made))[1]
     assert finding.source == Source("file", PROFILE, 3)
+
+
+@pytest.mark.parametrize(("line", "expected"), [(7, ["GD202"]), (9, ["GD202", "GD204"])])
+def test_a_goroot_that_a_version_manager_exports_is_in_the_first_report(
+    fake_host: t.Any, line: int, expected: list[str]
+) -> None:
+    shims, tree = "/home/a/.asdf/shims", "/home/a/.asdf/installs/golang/1.19/go"
+    exported = [
+        Assignment("PATH", f"{shims}:/usr/bin", Source("file", "/home/a/.bashrc", 7)),
+        Assignment("GOROOT", tree, Source("file", "/home/a/.bashrc", line)),
+    ]
+    environment = {"PATH": f"{shims}:/usr/bin", "GOROOT": tree}
+    values = {"GOROOT": tree, "GOVERSION": "go1.19"}
+    programs = {"go": [f"{shims}/go"]}
+    by_asdf = fake_host(set_by=exported, environment=environment, go_values=values, programs=programs)
+    only_path = {"PATH": environment["PATH"]}
+    by_path = fake_host(set_by=exported[:1], environment=only_path, go_values=values, programs=programs)
+    of_go = [one for one in fake_host.findings(by_asdf) if one.variable in ("go", "GOROOT")]
+    assert [(one.rule.id, one.source.line) for one in of_go] == [("GD202", 7), ("GD204", line)]
+    assert "GOROOT is" in of_go[1].cause and "of asdf" in of_go[1].cause
+    # One line is one cause.
+    assert [one.rule.id for one in by_cause(of_go, [])] == expected
+    assert [one.rule.id for one in fake_host.findings(by_path) if one.variable == "GOROOT"] == []
 
 
 def test_outdated_values_of_a_manager_are_one_finding(fake_host: t.Any) -> None:

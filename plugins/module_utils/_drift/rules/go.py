@@ -34,8 +34,9 @@ GO_SHADOWED = Rule(
     impact="Builds use a Go that is not declared, with its own GOROOT.",
     why="""\
 An executable `go` is in a directory that precedes the declared one. Other differences of that context (version, GOROOT,
-order of PATH) follow from that and are not reported again. A copy of the distribution is GD207. A directory of gvm,
-goenv, asdf, mise, g, gobrew, SDKMAN or Homebrew is reported with the name of that manager.""",
+order of PATH) follow from that and are not reported again, but for a GOROOT that is exported. A copy of the
+distribution is GD207. A directory of gvm, goenv, asdf, mise, g, gobrew, SDKMAN or Homebrew is reported with the name of
+that manager.""",
     fix="Remove that copy, or the line that puts its directory first. The source is the line that last set PATH.",
     example="/home/bob/my/bin/go runs; expected /usr/local/go/bin/go; PATH was last set by /home/bob/.profile:10",
 )
@@ -260,11 +261,11 @@ def _response(snapshot: Snapshot, row: Row) -> t.Iterator[Finding]:
         unreadable = file.error or file.missing_target
         source = source or Source("file", file.path if unreadable else go[0])
         yield row.finding(GO_FAILS, response.problem, Remedy(action), "go", source)
-    if row.foreign_go:
-        return
     for variable, rule in (("GOROOT", GOROOT_DIFFERS), ("GOVERSION", GO_VERSION)):
         cell = row.cells[variable]
-        if cell.status == "drift" and cell.source != persisted:
+        # With another go these follow from that, unless a line exports them too.
+        follows_from_go = row.foreign_go and not (row.observation.environment or {}).get(variable)
+        if cell.status == "drift" and cell.source != persisted and not follows_from_go:
             state = f"{variable} is {cell.actual}{_of_manager(cell.actual)}, from {cell.source}"
             action = _TOOLCHAIN if rule is GO_VERSION else snapshot.fix(cell)
             remedy = Remedy(_remove_manager(_manager(cell.actual), action))
