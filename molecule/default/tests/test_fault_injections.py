@@ -84,6 +84,17 @@ def test_users_with_one_uid_are_one_finding(drift):
     assert "have the uid" in finding["cause"]
 
 
+def test_an_expired_password_is_one_finding(drift):
+    kept = "/root/shadow"
+    result = drift(
+        users=("bob",), inject=f"cp -p /etc/shadow {kept} && chage -d 0 bob", revert=f"mv {kept} /etc/shadow"
+    )
+    (finding,) = result.report["findings"]
+    assert (finding["rule_id"], finding["user"], finding["context"]) == ("GD901", "bob", "")
+    assert "sshd denies bob: the password has expired (in ssh)" in finding["cause"]
+    assert "('passwd bob')" in finding["remedy"]["text"]
+
+
 def test_all_at_once_and_what_provisioning_repairs(inside, drift, play):
     blocking = [name for name in TOGETHER if INJECTIONS[name].blocks]
     remaining = TOGETHER

@@ -12,6 +12,7 @@ import typing as t
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment import sshd_config
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import ssh
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
 
 BOB = find_account("nobody")._replace(name="bob")
@@ -151,3 +152,21 @@ def test_without_permission_no_file_of_a_user_is_read(sshd_host: Set) -> None:
     directory = sshd_host("permituserenvironment yes")
     assert sshd_config.user_variables(BOB, 5) == ([], [])
     assert not (directory / "queries").exists()
+
+
+@pytest.mark.parametrize(
+    ("last", "problem", "failure"),
+    [
+        ("Password change required but no TTY available.", "sshd denies {}: the password has expired", "not let in"),
+        ("no", "/bin/sh ended with 1 before the command ran: no", "ended early"),
+    ],
+)
+def test_a_login_with_an_expired_password(
+    monkeypatch: pytest.MonkeyPatch, last: str, problem: str, failure: str
+) -> None:
+    """The messages of a real sshd; molecule/default has one."""
+    script = f"echo 'WARNING: Your password has expired.' >&2; echo '{last}' >&2; exit 1"
+    monkeypatch.setattr(ssh, "_client", lambda *_arguments: ["/bin/sh", "-c", script])
+    account = find_account(getpass.getuser())
+    probe = ssh.probe_login(account, 20)
+    assert (probe.environment, probe.problem, probe.failure) == (None, problem.format(account.name), failure)

@@ -50,6 +50,8 @@ _ACCEPTED = re.compile(r"^Accepted publickey for ", re.MULTILINE)
 _DENIED = re.compile(
     r"^.*(?:not allowed because|Access denied|LOGIN REFUSED|no authentication methods).*", re.MULTILINE
 )
+# The server runs passwd in place of the command, which needs a terminal.
+_EXPIRED = "Password change required"
 # The host's own configuration is in force, except for what accepts this one temporary key; the first value wins.
 _CONFIGURATION = """\
 HostKey {directory}/key
@@ -125,7 +127,10 @@ def probe_login(account: Account, timeout: float) -> Probe:
                 problem = f"sshd denies {account.name}: {denied.group().strip()}"
                 return Probe(None, problem, seconds=completed.seconds, failure="not let in")
             completed = completed._replace(stderr=completed.stderr + _messages_of(log))
-        return probe_of(query, completed, waits=True)
+        probe = probe_of(query, completed, waits=True)
+        if probe.failure == "ended early" and _EXPIRED in completed.stderr:
+            return probe._replace(problem=f"sshd denies {account.name}: the password has expired", failure="not let in")
+        return probe
 
 
 def _messages_of(log: str) -> str:
