@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import ctypes
 import getpass
+import grp
 import itertools
 import pathlib
 import re
@@ -222,7 +223,7 @@ def test_a_low_limit_is_described_with_its_line(tmp_path, monkeypatch, line, fou
     (tmp_path / "limits.d").mkdir()
     (tmp_path / "limits.d/low.conf").write_text(f"# few\n{line}\n")
     monkeypatch.setattr(pam_context, "_LIMITS", str(tmp_path / "limits"))
-    text = pam_context.describe_low_limit(ACCOUNT._replace(name="gopher"))
+    text = pam_context.describe_low_limit(ACCOUNT._replace(name="gopher", uid=4711))
     assert text.startswith(f": {tmp_path}/limits.d/low.conf:2 limits its processes to ") is found
     assert found or text == ""
 
@@ -231,8 +232,46 @@ def test_limits_of_a_user_are_stronger_than_those_for_all(tmp_path, monkeypatch)
     (tmp_path / "limits.d").mkdir()
     (tmp_path / "limits.conf").write_text("gopher hard nofile 100\n# a comment\n* - nofile 50\nbob - nofile 7\n")
     monkeypatch.setattr(pam_context, "_LIMITS", str(tmp_path / "limits"))
-    found = [(item.value, item.source.line) for item in pam_context.limits(ACCOUNT._replace(name="gopher"))]
+    found = [(item.value, item.source.line) for item in pam_context.limits(ACCOUNT._replace(name="gopher", uid=4711))]
     assert found == [("50", 3), ("100", 1)]
+
+
+@pytest.mark.parametrize(
+    ("domain", "found"),
+    [
+        ("@{group}", True),
+        ("@root", False),
+        ("@no-such-group", False),
+        ("{uid}:", True),
+        (":{uid}", True),
+        ("1:{uid}", True),
+        ("1:2", False),
+        ("@{gid}:", True),
+        ("@:{gid}", True),
+        ("@1:{gid}", True),
+        ("@1:2", False),
+        ("%{group}", False),
+        ("@", False),
+        (":", False),
+    ],
+)
+def test_limits_of_groups_and_ranges_have_a_line(tmp_path, monkeypatch, domain, found):
+    """What the real pam_limits of Debian 12 applies."""
+    nobody = find_account("nobody")
+    domain = domain.format(group=grp.getgrgid(nobody.gid).gr_name, uid=nobody.uid, gid=nobody.gid)
+    (tmp_path / "limits.conf").write_text(f"* - nofile 50\n{domain} hard nofile 60\n* - nofile 70\n")
+    monkeypatch.setattr(pam_context, "_LIMITS", str(tmp_path / "limits"))
+    strongest = [(item.value, item.source.line) for item in pam_context.limits(nobody)][-1]
+    assert strongest == (("60", 2) if found else ("70", 3))
+
+
+@pytest.mark.parametrize(
+    ("domain", "found"), [("*", False), ("@root", False), ("0:", True), ("@:0", True), ("root", True)]
+)
+def test_limits_of_root_are_those_by_its_name_and_ids(tmp_path, monkeypatch, domain, found):
+    (tmp_path / "limits.conf").write_text(f"{domain} - nofile 50\n")
+    monkeypatch.setattr(pam_context, "_LIMITS", str(tmp_path / "limits"))
+    assert [item.value for item in pam_context.limits(find_account("root"))] == (["50"] if found else [])
 
 
 Talk = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
@@ -291,7 +330,7 @@ def test_a_service_without_session_lines_keeps_those_of_other(
     (tmp_path / "some").write_text("session required pam_permit.so\n")
     (tmp_path / "env.conf").write_text("FROM DEFAULT=other\n")
     (tmp_path / "other").write_text(f"session required pam_env.so readenv=0 conffile={tmp_path}/env.conf\n")
-    declared = UserEnvironment(ACCOUNT._replace(name="gopher"), {"GOFLAGS": "-v"}, ["/g/bin"])
+    declared = UserEnvironment(ACCOUNT._replace(name="gopher", uid=4711), {"GOFLAGS": "-v"}, ["/g/bin"])
     pam(Declaration([declared], "/g", ["/g/bin"]))
     service = pam_context.hooked(str(tmp_path / "test"), pam_context.USERS_HOOK)
     once = service.content(lines) or ""

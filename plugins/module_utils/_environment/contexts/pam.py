@@ -7,7 +7,10 @@ Formats: pam_env.conf(5) for ``conffile``, lines of ``NAME=value`` for ``envfile
 
 from __future__ import annotations
 
+import contextlib
 import glob
+import grp
+import itertools
 import os
 import re
 import typing as t
@@ -15,7 +18,7 @@ import typing as t
 from ..._core.errors import DevserverError
 from ..._core.provenance import Assignment, Source
 from ..._core.redaction import shown_value
-from ..._host.accounts import Account
+from ..._host.accounts import Account, groups_of
 from ..._host.assignments import find_assignments
 from ..._host.command import SYSTEM_PATH
 from ..._host.files import numbered_lines, read_text
@@ -52,6 +55,7 @@ _DEFAULT = re.compile(
 )
 _VARIABLE = re.compile(r"\s*(?:export\s+)?(?P<name>[A-Za-z_]\w*)=(?P<value>.*)")
 _LIMITS = "/etc/security/limits"
+_RANGE = re.compile(r"(?P<low>\d*):(?P<high>\d*)")
 # A session with fewer starts no unit.
 _FEW_PROCESSES = r"[0-9]|[1-4][0-9]"
 _TO_EXPAND = re.compile("[$`~]")
@@ -217,11 +221,34 @@ def limits(account: Account) -> list[Assignment]:
     """Return the lines of PAM's resource limits for ``account``, by the names of the resources, the strongest last."""
     files = [f"{_LIMITS}.conf", *sorted(glob.glob(f"{_LIMITS}.d/*.conf"))]
     lines = ((path, number, line.split()) for path in files for number, line in numbered_lines(read_text(path) or ""))
-    by_domain: dict[str, list[Assignment]] = {"*": [], account.name: []}
+    found: list[list[Assignment]] = [[], [], []]
     for path, number, words in lines:
-        if len(words) > 3 and words[0] in by_domain:
-            by_domain[words[0]].append(Assignment(words[2], words[3], Source("file", path, number)))
-    return [*by_domain["*"], *by_domain[account.name]]
+        strength = _limit_strength(words[0], account) if len(words) > 3 else 0
+        if strength:
+            found[strength - 1].append(Assignment(words[2], words[3], Source("file", path, number)))
+    return [*itertools.chain.from_iterable(found)]
+
+
+def _limit_strength(domain: str, account: Account) -> int:
+    """Return 0 if a line of limits for ``domain`` is not for ``account``; else 1 for all users, 2 for a group, 3.
+
+    With a range of groups only the user's primary group counts. Those of ``%`` limit only the number of logins.
+    """
+    group, name = domain.startswith("@"), domain.lstrip("@")
+    within = _RANGE.fullmatch(name)
+    if domain == account.name:
+        return 3
+    if within and (within["low"] or within["high"]):
+        low, high = within["low"] or within["high"], within["high"]
+        numbers = groups_of(account) if group and not within["low"] else [account.gid if group else account.uid]
+        matches = any(int(low) <= number <= int(high or number) for number in numbers)
+        return (2 if group else 3) if matches else 0
+    if account.uid == 0:
+        return 0  # Such lines do not apply to root.
+    if group:
+        with contextlib.suppress(KeyError):
+            return 2 if grp.getgrnam(name).gr_gid in groups_of(account) else 0
+    return int(domain == "*")
 
 
 def describe_low_limit(account: Account) -> str:
