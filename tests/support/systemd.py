@@ -18,6 +18,7 @@ DEFAULTS = {
     "Job": "",
     "MainPID": "0",
     "NeedDaemonReload": "no",
+    "NRestarts": "0",
 }
 EFFECTS = {
     "enable": {"UnitFileState": "enabled", "ActiveState": "active"},

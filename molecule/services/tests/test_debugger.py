@@ -141,14 +141,27 @@ def test_a_stop_leaves_no_process_and_no_port(host):
     host.check_output("systemctl start dlv-api")
 
 
-def test_a_program_that_does_not_compile_starts_when_it_is_fixed(host):
+def test_a_program_that_does_not_compile_starts_when_it_is_fixed(host, play):
     source = "/home/alice/service/cmd/api/main.go"
     host.check_output(f"echo oops >> {source} && systemctl restart --no-block dlv-api")
     try:
         eventually(lambda: "syntax error" in host.check_output("journalctl -q -o cat -u dlv-api -n 8"))
         assert not listening(host, "api")
+        # Each start is delayed longer. The delay counts as a failure, not as a start, for the play and the report.
+        eventually(lambda: host.run("pgrep -u alice -fx 'sleep 14'").stdout)
+        begin = time.monotonic()
+        result = play("site", "--tags", "debugger", "--check")
+        assert "debug service api failed to start, and systemd retries it" in " ".join(result.output.split())
+        assert "syntax error" in result.output and time.monotonic() - begin < 60
+        assert ("GD1102", "dlv-api.service") in {(one["rule_id"], one["subject"]) for one in play("drift").every}
+        # The play starts what it changes at once.
+        changed = host.ansible.get_variables()["debugger_services"]
+        changed = [{**one, "tasks": 500} if one["name"] == "api" else one for one in changed]
+        assert play("site", "--tags", "debugger", debugger_services=changed).returncode == 0
+        assert not host.run("pgrep -u alice -fx 'sleep (30|58)'").stdout
     finally:
         host.check_output(f"sed -i '$d' {source}")
+        assert play("site", "--tags", "debugger").returncode == 0
     eventually(lambda: listening(host, "api"))
 
 

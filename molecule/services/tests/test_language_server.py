@@ -149,25 +149,25 @@ def test_a_stop_ends_a_daemon_by_the_first_signal(host, check):
 
 
 def test_a_daemon_that_fails_again_starts_later_until_a_good_run(host, check):
-    crashes = "/var/log/gopls/crashes/bob"
+    failures = "/run/gopherops-failures/gopls@bob.service"
     check("bob", "/home/bob/service/stock/*.go")
-    host.check_output(f"rm -rf {crashes} && mkdir {crashes} && touch {crashes}/first.log")
+    host.check_output(f"rm -rf {failures} && mkdir -p {failures} && touch {failures}/1")
     begin = time.monotonic()
     host.check_output("systemctl kill --signal=ABRT --kill-who=main gopls@bob")
     check("bob", "/home/bob/service/stock/*.go")
     # RestartSec=2, and as long again.
     assert time.monotonic() - begin >= 4
-    host.check_output(f"cd {crashes} && touch 3.log 4.log 5.log 6.log")
+    host.check_output(f"cd {failures} && touch 3 4 5 6")
     host.check_output("systemctl stop gopls@bob && systemctl start --no-block gopls-proxy@bob")
     host.check_output("timeout 30 sh -c 'until pgrep -u bob -fx \"sleep 58\"; do sleep 0.2; done'")
     # A stop does not wait for the delay.
     host.check_output("systemctl stop gopls@bob")
     assert host.check_output("systemctl show gopls@bob -p Result") == "Result=success"
-    host.check_output(f"touch -d '11 minutes ago' {crashes}/*")
+    host.check_output(f"touch -d '11 minutes ago' {failures}/*")
     begin = time.monotonic()
     check("bob", "/home/bob/service/stock/*.go")
     assert time.monotonic() - begin < 58
-    host.check_output(f"rm -rf {crashes}")
+    host.check_output(f"rm -rf {failures} /var/log/gopls/crashes/bob")
 
 
 def test_the_log_of_a_terminated_daemon_is_kept(host, check):

@@ -18,7 +18,7 @@ from .._host.files import Changes, read_text
 from .._host.managed_files import FileEdit, ManagedFile, plan_each, plan_edits, write_each
 from .._host.removal import remove_as_owner, remove_empty_directories
 from .._host.skipped_files import SkippedFile, skip_errors
-from .._systemd import reload_journal, systemctl
+from .._systemd import back_off, reload_journal, systemctl
 from .._systemd.systemctl import UNIT_DIR, manager_runs
 from .._tools.build_info import read_build_info
 from . import units
@@ -29,7 +29,7 @@ from .services import DebugService, unit_name
 from .workspace import accept_services
 
 PENDING = f"{reload_journal.DIRECTORY}/gopherops-debug.pending"
-_PROPERTIES = ("ActiveState", "SubState", "UnitFileState", "InvocationID", "Job", "MainPID", systemctl.NEEDS_RELOAD)
+_PROPERTIES = (*back_off.PROPERTIES, "UnitFileState", "InvocationID", "Job", "MainPID", systemctl.NEEDS_RELOAD)
 # Services stop first: another service may use their port.
 _ORDER = ("disable", "stop", "reenable", "restart", "start")
 _OUTPUT_LINES = 12
@@ -114,10 +114,12 @@ def apply_plan(plan: DebugServicePlan) -> DebugServicePlan:
     reload_journal.record_pending(PENDING, (name for _verb, names in plan.verbs for name in names))
     if plan.removed:
         systemctl.run_verb("disable", "--now", "--", *map(unit_name, plan.removed))
+        back_off.forget_failures(map(unit_name, plan.removed))
     plan = _write_files(plan)
     if plan.reload:
         systemctl.run_verb("daemon-reload")
     for verb, names in plan.verbs:
+        back_off.forget_failures(names)
         # A build may take long. wait_for_services waits for all services at once.
         systemctl.run_verb(verb, *(["--no-block"] if verb in ("start", "restart") else []), "--", *names)
     reload_journal.clear_pending(PENDING)
@@ -353,12 +355,14 @@ def _service_states(services: t.Sequence[DebugService]) -> dict[str, ServiceStat
 def _service_state(service: DebugService, properties: t.Mapping[str, str]) -> ServiceState:
     active, listening = properties["ActiveState"], is_listening(service.listen)
     queued = bool(int(properties.get("Job") or 0))
-    failed = active == "failed" or properties["SubState"] == "auto-restart"
-    problem = (
-        (_failure_output(service, properties["InvocationID"]) or "the unit failed without output") if failed else ""
-    )
-    pending = queued or (active in systemctl.RUNNING and not listening and not failed)
-    return ServiceState(active, listening, problem, pending)
+    failure = back_off.pending_failure(service.unit, properties)
+    problem = ""
+    if failure or active == "failed":
+        invocation = failure.invocation if failure else properties["InvocationID"]
+        problem = _failure_output(service, invocation) or "the unit failed without output"
+    # A service that fails is deactivating before systemd waits for its next start.
+    starts = active in (*systemctl.RUNNING, "deactivating") and service.started
+    return ServiceState(active, listening, problem, not problem and (queued or (starts and not listening)))
 
 
 def _failure_output(service: DebugService, invocation: str) -> str:

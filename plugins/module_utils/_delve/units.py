@@ -14,6 +14,7 @@ import typing as t
 from .._core.managed_header import managed_header
 from .._environment.contexts.systemd_system import unit_environment_file
 from .._shells.scripts import SH_ATTACH
+from .._systemd.back_off import START_DELAY
 from .._systemd.environment_files import environment_file_setting, environment_lines
 from .._systemd.hardening import SANDBOX
 from .._systemd.quoting import command_line, without_specifiers
@@ -89,7 +90,7 @@ def render_unit(service: DebugService, programs: Programs, launch_files: t.Itera
 def _render_unit_section(service: DebugService) -> str:
     subject = service.process_unit or service.package_dir
     dependencies = f"BindsTo={service.process_unit}\nAfter={service.process_unit}\n" if service.process_unit else ""
-    # Retry without limit: developers who fix a compile error cannot restart the unit.
+    # Retry without limit, each time later: developers who fix a compile error cannot restart the unit.
     return f"""\
 [Unit]
 Description={without_specifiers(f"dlv {service.mode} {subject} for {service.account.name}")}
@@ -128,11 +129,11 @@ def _render_commands(service: DebugService, programs: Programs) -> str:
     ]
     if not service.builds:
         script = ["/bin/sh", "-c", SH_ATTACH, f"dlv-{service.name}", service.process_unit]
-        return f"ExecStart={command_line([*script, programs.dlv, 'attach', *options])}\n"
+        return f"{START_DELAY}ExecStart={command_line([*script, programs.dlv, 'attach', *options])}\n"
     binary = debuggee_path(service.name)
     build = [programs.go, *_build_command(service, binary)]
     start = [programs.dlv, "exec", *options, binary, "--", *service.args]
-    return f"ExecStartPre={command_line(build)}\nExecStart={command_line(start)}\n"
+    return f"{START_DELAY}ExecStartPre={command_line(build)}\nExecStart={command_line(start)}\n"
 
 
 def debuggee_path(name: str) -> str:

@@ -17,6 +17,7 @@ import typing as t
 from .._core.sizes import MIB
 from .._environment.contexts.systemd_system import unit_environment_file
 from .._systemd import systemctl
+from .._systemd.back_off import START_DELAY
 from .._systemd.hardening import SANDBOX
 from .._systemd.quoting import command_line, command_word, setting_word
 from . import paths
@@ -25,13 +26,6 @@ from .memory_limits import Limits
 
 # The proxy exits without clients from this version on, and the daemon with it.
 _IDLE_SINCE = 246
-# Delays the start after failures, by 2, 6, 14 and 30 s, then 58 s, in addition to RestartSec=. It counts the crash logs
-# of the last ten minutes, so that a good run resets it. systemd has such delays from version 254 on, and resets them
-# only when the unit is stopped.
-_BACK_OFF = (
-    f'failures=$$(find {paths.LOG_DIR}/crashes/%i -name "*.log" -mmin -10 2>/dev/null | wc -l); '
-    "test $$failures -lt 2 || exec sleep $$((failures > 5 ? 58 : (1 << failures) - 2))"
-)
 # Where gopls serves profiles, in its own network namespace, and the seconds after which their proxy exits.
 _PPROF = "127.0.0.1:6060"
 _PPROF_FLAG = f" -debug={_PPROF}"
@@ -137,12 +131,11 @@ StopWhenUnneeded=yes
 User=%i
 WorkingDirectory=/
 {_render_environment(daemon)}ExecStartPre=-/bin/rm -f {paths.SOCKET_DIR}/%i/daemon.sock
-ExecStartPre=-/bin/sh -c '{_BACK_OFF}'
-ExecStart={command_word(daemon.gopls)} serve "-listen=unix;{paths.SOCKET_DIR}/%i/daemon.sock"{flags}
+{START_DELAY}ExecStart={command_word(daemon.gopls)} serve "-listen=unix;{paths.SOCKET_DIR}/%i/daemon.sock"{flags}
 # The unit has started once gopls listens, not before.
 ExecStartPost=/bin/sh -c 'until test -S {paths.SOCKET_DIR}/%i/daemon.sock; do sleep 0.05; done'
 ExecStopPost=+{paths.CRASH} %i
-# Longer than the longest delay of ExecStartPre=.
+# Longer than the longest delay of the start.
 TimeoutStartSec=90
 TimeoutStopSec=10
 Restart=on-failure

@@ -11,10 +11,10 @@ import typing as t
 from .._core.errors import DevserverError
 from .._core.provenance import Source
 from .._host.files import numbered_lines, read_text
+from . import back_off
 from .systemctl import properties_of
 
-_ALWAYS = ("ActiveState", "SubState", "Result", "FragmentPath", "DropInPaths")
-
+_ALWAYS = (*back_off.PROPERTIES, "Result", "FragmentPath", "DropInPaths")
 
 # Directives that change nothing about how a unit runs.
 _TEXTS = ("Description", "Documentation")
@@ -31,9 +31,13 @@ class Override(t.NamedTuple):
 
 
 class State(t.NamedTuple):
-    """The properties of one unit, by name; texts as ``systemctl show`` writes them."""
+    """The properties of one unit, by name; texts as ``systemctl show`` writes them.
+
+    ``failure`` is that after which systemd starts the unit again, None if it does not.
+    """
 
     values: t.Mapping[str, str]
+    failure: back_off.Failure | None = None
 
     @property
     def active(self) -> bool:
@@ -41,13 +45,13 @@ class State(t.NamedTuple):
 
     @property
     def failed(self) -> bool:
-        """Whether it has failed, or waits for a restart after a failure."""
+        """Whether it has failed, or is started again after a failure."""
         waits = self.values.get("SubState") == "auto-restart" and self.result != "success"
-        return waits or self.values.get("ActiveState") == "failed"
+        return waits or self.failure is not None or self.values.get("ActiveState") == "failed"
 
     @property
     def result(self) -> str:
-        return self.values.get("Result", "")
+        return self.failure.result if self.failure else self.values.get("Result", "")
 
     @property
     def files(self) -> list[str]:
@@ -93,7 +97,7 @@ def states_of(units: t.Sequence[str], properties: t.Sequence[str] = ()) -> dict[
     """Return the state of each unit; empty if systemd does not respond."""
     with contextlib.suppress(DevserverError):
         by_unit = properties_of(units, [*_ALWAYS, *properties])
-        return {unit: State(values) for unit, values in by_unit.items()}
+        return {unit: State(values, back_off.pending_failure(unit, values)) for unit, values in by_unit.items()}
     return {}
 
 

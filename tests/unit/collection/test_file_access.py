@@ -55,8 +55,8 @@ REASONS: dict[str, str] = {
         _environment/go_values _environment/removal _environment/sshd_config _gopls/expected_files
         _gopls/gopls_service _gopls/manager _gopls/options _gopls/plan _host/destinations
         _host/kernel_parameters _host/lock _host/process_tree _host/procfs _host/removal _host/rollback
-        _host/silence _host/trust_store _host/user_slice _shells/blame _systemd/environment_files
-        _systemd/reload_journal _systemd/systemctl
+        _host/silence _host/trust_store _host/user_slice _shells/blame _systemd/back_off
+        _systemd/environment_files _systemd/reload_journal _systemd/systemctl
     """,
     "the collection's own trees and temporary directories": """
         _bundle/archive _bundle/contents _bundle/make _bundle/modules _bundle/place _bundle/request

@@ -19,7 +19,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._delve import 
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.dlv_service import ARGUMENT_SPEC, converge
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.services import parse_services
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.skipped_files import SkippedFile
-from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import systemctl
+from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import back_off, systemctl
 
 from tests.support.directories import nest
 from tests.support.mounts import mounted
@@ -53,6 +53,11 @@ class Host:
         diff = plan.changes.result()["diff"]
         return {item["after_header"]: (item["before"], item["after"]) for item in diff}
 
+    def record_failure(self, unit: str, invocation: str) -> None:
+        failure = pathlib.Path(back_off.DIRECTORY, unit, "last")
+        failure.parent.mkdir(parents=True)
+        failure.write_text(f"{invocation} exit-code\n")
+
     def files(self) -> set[str]:
         return {str(path.relative_to(self.directory)) for path in self.directory.rglob("*") if path.is_file()}
 
@@ -64,6 +69,7 @@ def service_host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Hos
         (fake_host.directory / name).mkdir(parents=True)
     monkeypatch.setattr(install, "UNIT_DIR", str(fake_host.directory / "units"))
     monkeypatch.setattr(install, "PENDING", str(tmp_path / "pending"))
+    monkeypatch.setattr(back_off, "DIRECTORY", str(tmp_path / "failures"))
     monkeypatch.setattr(units, "ENVIRONMENT_DIR", str(fake_host.directory / "environments"))
     monkeypatch.setattr(units, "STATE_DIR", str(fake_host.directory / "state"))
     monkeypatch.setattr(install, "manager_runs", lambda: True)
@@ -428,18 +434,34 @@ def test_a_workspace_of_the_user_in_shared_directories_is_run(service_host: Host
 
 
 def test_a_failed_service_reports_its_output(service_host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(systemctl, "read_last_log_lines", lambda _invocation, _lines: "main.go:3: undefined: x")
+    output = {"4f2e": "main.go:3: undefined: x", "": "main.go:3: undefined: x", "next": ""}
+    monkeypatch.setattr(systemctl, "read_last_log_lines", lambda invocation, _lines: output[invocation])
+    service_host.record_failure("dlv-api.service", "4f2e")
     (declared,) = parse_services([entry(listen="127.0.0.1:1025")], limits=LIMITS, state="started")
     for state, problem, pending in (
         ({"ActiveState": "activating", "SubState": "auto-restart"}, "main.go:3: undefined: x", False),
         ({"ActiveState": "failed", "SubState": "failed"}, "main.go:3: undefined: x", False),
         ({"ActiveState": "activating", "SubState": "start-pre"}, "", True),
+        # A delayed start, and the build after it.
+        ({"ActiveState": "activating", "SubState": "start-pre", "NRestarts": "2"}, "main.go:3: undefined: x", False),
+        ({"ActiveState": "deactivating", "SubState": "stop-post"}, "", True),
         ({"ActiveState": "inactive", "Job": "17"}, "", True),
         ({"ActiveState": "inactive"}, "", False),
     ):
-        service_host.states["dlv-api.service"] = state
+        service_host.states["dlv-api.service"] = {"InvocationID": "next" if "NRestarts" in state else "", **state}
         service_state = install.wait_for_services([declared], 0)["api"]
         assert (service_state.problem, service_state.pending) == (problem, pending)
+
+
+def test_a_restart_is_not_delayed_by_previous_failures(service_host: Host) -> None:
+    service_host.run(entry(), entry(name="other", listen="127.0.0.1:2999"))
+    service_host.states["dlv-api.service"] = {"ActiveState": "activating", "NRestarts": "2"}
+    for name in ("api", "other"):
+        service_host.record_failure(f"dlv-{name}.service", "4f2e")
+    service_host.run(entry(args=["-v"]), entry(name="other", listen="127.0.0.1:2999"))
+    assert os.listdir(back_off.DIRECTORY) == ["dlv-other.service"]
+    service_host.run(entry(args=["-v"]), removed={"other"})
+    assert not os.path.exists(back_off.DIRECTORY)
 
 
 def test_a_real_systemd_returns_the_properties() -> None:

@@ -9,7 +9,6 @@ import getpass
 import json
 import os
 import pathlib
-import re
 import resource
 import shutil
 import stat
@@ -442,28 +441,6 @@ def test_units_use_only_options_that_this_systemd_knows(version, present, absent
     text = "".join(units.render_units(DaemonOptions("/bin/gopls", "/go", LIMITS, version)).values())
     assert [word for word in present if word not in text] == []
     assert [word for word in absent if word in text] == []
-
-
-@pytest.mark.parametrize(
-    ("ages", "slept"),
-    [([], ""), ([1], ""), ([1, 2], "2"), ([1, 2, 3], "6"), ([1] * 5, "30"), ([1] * 10, "58"), ([1, *[11] * 9], "")],
-)
-def test_each_recent_failure_delays_the_next_start_longer(tmp_path, monkeypatch, ages, slept):
-    monkeypatch.setattr(units, "_BACK_OFF", units._BACK_OFF.replace(paths.LOG_DIR, str(tmp_path)))
-    crashes = tmp_path / "crashes/alice"
-    crashes.mkdir(parents=True)
-    for number, minutes in enumerate(ages):
-        log = crashes / f"{number}.log"
-        log.touch()
-        os.utime(log, (time.time() - minutes * 60,) * 2)
-    (tmp_path / "sleep").write_text("#!/bin/sh\necho $1\n")
-    (tmp_path / "sleep").chmod(0o755)
-    text = units.render_units(DaemonOptions("/bin/gopls", "/go", LIMITS, 252))[f"{systemctl.UNIT_DIR}/gopls@.service"]
-    (command,) = re.findall(r"^ExecStartPre=-/bin/sh -c '(.*)'$", text, re.MULTILINE)
-    script = command.replace("%i", "alice").replace("$$", "$")
-    env = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
-    completed = subprocess.run(["/bin/sh", "-c", script], check=True, capture_output=True, text=True, env=env)
-    assert (completed.stdout.strip(), completed.stderr) == (slept, "")
 
 
 def test_any_workspace_path_is_one_word_of_the_command():

@@ -14,7 +14,7 @@ from ..._host.command import SYSTEM_PATH, run
 from ..._host.files import Changes, read_text
 from ..._host.managed_files import FileEdit, ManagedFile, named_files, plan_edits, write_all
 from ..._host.removal import remove_empty_directories
-from ..._systemd import reload_journal, systemctl
+from ..._systemd import back_off, reload_journal, systemctl
 from ..._systemd.systemctl import UNIT_DIR, manager_runs
 from .endpoints import TlsEndpoint
 from .keys import add_redacted_change
@@ -221,6 +221,7 @@ def remove_server_account(paths: HostPaths, changes: Changes, *, check: bool) ->
 def _stop_units(units: t.Sequence[str]) -> None:
     if units:
         systemctl.run_verb("disable", "--quiet", "--now", *units)
+        back_off.forget_failures(units)
 
 
 def _start_units(units: t.Sequence[str], changed_names: t.Iterable[str], changes: Changes, check: bool) -> None:
@@ -238,6 +239,7 @@ def _start_units(units: t.Sequence[str], changed_names: t.Iterable[str], changes
         systemctl.run_verb("enable", "--quiet", "--now", *idle)
     for verb, affected in _restart_verbs(units, names, idle).items():
         if affected:
+            back_off.forget_failures(affected)
             systemctl.run_verb(verb, *affected)
 
 

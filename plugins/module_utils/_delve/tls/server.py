@@ -14,6 +14,7 @@ import re
 import typing as t
 
 from ..._core.managed_header import managed_header
+from ..._systemd.back_off import START_DELAY
 from ..._systemd.hardening import SANDBOX
 from .endpoints import TlsEndpoint
 
@@ -138,7 +139,7 @@ Wants=network-online.target
 [Service]
 Type=exec
 User={USER}
-ExecStart={STUNNEL} {directory}/stunnel.conf
+{START_DELAY}ExecStart={STUNNEL} {directory}/stunnel.conf
 ExecReload=/bin/kill -HUP $MAINPID
 Restart=on-failure
 RestartSec=2

@@ -35,11 +35,11 @@ SERVICE_FAILED = Rule(
     title="A debug service has failed",
     impact="No debugger client can attach to the program of the service.",
     why="""\
-systemd reports that a unit `dlv-*`, or one of its TLS endpoints (`debug-tls*`), has failed, or waits for a restart
-after a failure. Usual reasons: the program does not compile, or the port is in use.""",
+systemd reports that a unit `dlv-*`, or one of its TLS endpoints (`debug-tls*`), has failed, or is started again after
+a failure. Usual reasons: the program does not compile, or the port is in use.""",
     fix="""\
 Read `journalctl -u UNIT` and correct the reported error, for example a compile error or a port conflict. A debug
-service restarts without further action.""",
+service restarts without further action within a minute.""",
     example="dlv-api.service has failed (exit-code)",
 )
 EXPIRES_SOON = Rule(

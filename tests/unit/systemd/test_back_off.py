@@ -1,0 +1,88 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The delay of a unit that fails again and again: its commands, run as systemd runs them, and what is read back."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import re
+import subprocess
+import time
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import back_off
+from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.unit_state import State
+
+UNIT = "dlv-api.service"
+RETRIES = {"ActiveState": "activating", "SubState": "start-pre", "NRestarts": "3"}
+
+
+@pytest.fixture
+def failures(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
+    monkeypatch.setattr(back_off, "START_DELAY", back_off.START_DELAY.replace(back_off.DIRECTORY, str(tmp_path / "f")))
+    monkeypatch.setattr(back_off, "DIRECTORY", str(tmp_path / "f"))
+    (tmp_path / "sleep").write_text("#!/bin/sh\necho $1\n")
+    (tmp_path / "sleep").chmod(0o755)
+    return tmp_path / "f" / UNIT
+
+
+def run(setting: str, path: pathlib.Path, **env: str) -> str:
+    (command,) = re.findall(rf"^{setting}=-\+?/bin/sh -c '(.*)'$", back_off.START_DELAY, re.MULTILINE)
+    script = command.replace("%n", UNIT).replace("$$", "$")
+    env["PATH"] = f"{path.parent.parent}:/usr/bin:/bin"
+    completed = subprocess.run(["/bin/sh", "-c", script], check=False, capture_output=True, text=True, env=env)
+    assert completed.stderr == ""
+    return completed.stdout.strip()
+
+
+@pytest.mark.parametrize(
+    ("ages", "slept"),
+    [([], ""), ([1], ""), ([1, 2], "2"), ([1, 2, 3], "6"), ([1] * 5, "30"), ([1] * 10, "58"), ([1, *[11] * 9], "")],
+)
+def test_each_recent_failure_delays_the_next_start_longer(failures: pathlib.Path, ages: list[int], slept: str) -> None:
+    for number, minutes in enumerate(ages):
+        run("ExecStopPost", failures, SERVICE_RESULT="exit-code", INVOCATION_ID=str(number))
+        os.utime(failures / str(number), (time.time() - minutes * 60,) * 2)
+    assert run("ExecStartPre", failures) == slept
+
+
+def test_a_start_after_a_run_without_failure_is_no_further_attempt(failures: pathlib.Path) -> None:
+    run("ExecStopPost", failures, SERVICE_RESULT="exit-code", INVOCATION_ID="4f2e")
+    run("ExecStopPost", failures, SERVICE_RESULT="success", INVOCATION_ID="5f2e")
+    assert back_off.pending_failure(UNIT, RETRIES) is None
+
+
+def test_old_failures_are_removed(failures: pathlib.Path) -> None:
+    run("ExecStopPost", failures, SERVICE_RESULT="signal", INVOCATION_ID="old")
+    os.utime(failures / "old", (time.time() - 720,) * 2)
+    run("ExecStopPost", failures, SERVICE_RESULT="signal", INVOCATION_ID="new")
+    assert sorted(os.listdir(failures)) == ["last", "new"]
+
+
+@pytest.mark.parametrize(
+    ("properties", "pending"),
+    [
+        ({}, True),
+        ({"SubState": "auto-restart", "NRestarts": "0"}, True),
+        # An explicit start, or one after a client has stopped dlv, is no further attempt.
+        ({"NRestarts": "0"}, False),
+        ({"ActiveState": "active", "SubState": "running"}, False),
+        ({"ActiveState": "inactive", "SubState": "dead"}, False),
+    ],
+)
+def test_a_delayed_start_is_a_failure_until_it_succeeds(
+    failures: pathlib.Path, properties: dict[str, str], pending: bool
+) -> None:
+    values = {**RETRIES, "Result": "success", **properties}
+    assert not State(values, back_off.pending_failure(UNIT, values)).failed
+    run("ExecStopPost", failures, SERVICE_RESULT="exit-code", INVOCATION_ID="4f2e")
+    state = State(values, back_off.pending_failure(UNIT, values))
+    assert state.failure == (back_off.Failure("4f2e", "exit-code") if pending else None)
+    assert (state.failed, state.result) == (pending, "exit-code" if pending else "success")
+
+
+def test_forgotten_failures_leave_nothing(failures: pathlib.Path) -> None:
+    run("ExecStopPost", failures, SERVICE_RESULT="exit-code", INVOCATION_ID="4f2e")
+    back_off.forget_failures(["other.service", UNIT])
+    assert not failures.parent.exists()
