@@ -25,6 +25,9 @@ MINE = f"{UNIT_DIR}/gopls@alice.service.d/99-mine.conf"
 WIDE = f"{UNIT_DIR}/dlv-six.service.d/99-mine.conf"
 BROKEN = f"{UNIT_DIR}/dlv-broken.service"
 API = "/etc/gopherops/debug/api.env"
+# Rendered files that are edited.
+STOCK = f"{UNIT_DIR}/dlv-stock-test.service"
+SESSION = f"{UNIT_DIR}/user-1000.slice.d/50-gopherops-session.conf"
 # Provisioning has not heard of it.
 FAULT = {"name": "slow", "reason": "it is slow", "gopls": ">=0.1", "settings": {"staticcheck": False}}
 
@@ -57,6 +60,8 @@ INJECT = f"""
     timeout 20 sh -c 'until ls /var/log/gopls/crashes/bob/*.log; do sleep 0.1; done'
     systemctl stop gopls-proxy@bob.socket gopls-prewarm@alice.timer dlv-six
     echo 'LATER="1"' >>{API}
+    sed -i 's/^Type=exec$/Type=simple/' {STOCK}
+    sed -i 's/^MemoryMax=.*/MemoryMax=infinity/' {SESSION}
     cp /usr/local/bin/gopls {OLD}
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout /dev/null -days 5 -subj /CN=x \
       -out {TLS}/server.crt
@@ -89,10 +94,12 @@ FOUND = {
     ("GD1009", "alice", "gopls.hoverkind", f"{WORKSPACE}:3"),
     ("GD1010", "alice", "ExecStart", f"{MINE}:3"),
     ("GD1010", "alice", "ExecStart", f"{MINE}:4"),
+    ("GD1010", "alice", "MemoryMax", f"{SESSION}:4"),
     ("GD1101", "", "", f"{WIDE}:3"),
     ("GD1105", "alice", "", f"{UNIT_DIR}/dlv-six.service"),
     ("GD1106", "alice", "", "process"),
     ("GD1107", "", "ExecStart", f"{WIDE}:2"),
+    ("GD1107", "", "Type", f"{STOCK}:8"),
     ("GD1101", "bob", "", "process"),
     ("GD1102", "", "", BROKEN),
     ("GD1103", "", "", f"{TLS}/server.crt"),
@@ -119,7 +126,7 @@ def place(source):
 @pytest.fixture
 def injected(host):
     """A host on which nobody's language server or debugger is as it was provisioned."""
-    saved = " ".join([SETTINGS, APPLIED, API, f"{TLS}/server.crt", f"{TLS}/ca.crt"])
+    saved = " ".join([SETTINGS, APPLIED, API, STOCK, SESSION, f"{TLS}/server.crt", f"{TLS}/ca.crt"])
     host.check_output(f"mkdir -p /root/saved; cp -a --parents {saved} /root/saved")
     try:
         for path, text in FILES.items():
@@ -128,7 +135,7 @@ def injected(host):
         yield
     finally:
         host.run(REVERT)
-        host.check_output("cp -a /root/saved/. / && rm -r /root/saved")
+        host.check_output("cp -a /root/saved/. / && rm -r /root/saved; systemctl daemon-reload")
 
 
 def test_a_provisioned_host_has_none_and_no_daemon_is_started_for_it(host, play):

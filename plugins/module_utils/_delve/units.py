@@ -15,6 +15,7 @@ from .._core.managed_header import managed_header
 from .._environment.contexts.systemd_system import unit_environment_file
 from .._shells.scripts import SH_ATTACH
 from .._systemd.back_off import START_DELAY
+from .._systemd.edits import sealed
 from .._systemd.environment_files import environment_file_setting, environment_lines
 from .._systemd.hardening import SANDBOX
 from .._systemd.quoting import command_line, without_specifiers
@@ -84,7 +85,7 @@ def render_unit(service: DebugService, programs: Programs, launch_files: t.Itera
         _render_lifecycle(service),
         sandbox,
     ]
-    return HEADER + "".join([*parts, _render_install_section(service), *map(_render_launch_note, launch_files)])
+    return sealed(HEADER + "".join([*parts, _render_install_section(service), *map(_render_launch_note, launch_files)]))
 
 
 def _render_unit_section(service: DebugService) -> str:

@@ -18,6 +18,7 @@ from .._core.sizes import MIB
 from .._environment.contexts.systemd_system import unit_environment_file
 from .._systemd import systemctl
 from .._systemd.back_off import START_DELAY
+from .._systemd.edits import sealed
 from .._systemd.hardening import SANDBOX
 from .._systemd.quoting import command_line, command_word, setting_word
 from . import paths
@@ -59,7 +60,7 @@ def render_units(daemon: DaemonOptions) -> dict[str, str]:
         "gopls-prewarm@.timer": _render_prewarm_timer(daemon),
         "gopls-prewarm@.service": _render_prewarm(daemon),
     }
-    return {f"{systemctl.UNIT_DIR}/{name}": paths.HEADER + text for name, text in texts.items()}
+    return {f"{systemctl.UNIT_DIR}/{name}": sealed(paths.HEADER + text) for name, text in texts.items()}
 
 
 def serves_profiles(command: str) -> bool:
@@ -190,12 +191,13 @@ def render_prewarm_drop_in(python: str, gopls: str, workspaces: t.Sequence[str],
     """
     command = command_line([python, paths.PREWARM, gopls, paths.SETTINGS, *workspaces])
     after = f"[Unit]\nAfter={paths.prewarm_unit(previous_user)}\n\n" if previous_user else ""
-    return f"{paths.HEADER}{after}[Service]\nExecStart={command}\n"
+    return sealed(f"{paths.HEADER}{after}[Service]\nExecStart={command}\n")
 
 
 def render_session_drop_in(limits: Limits) -> str:
     """Return the limits on all processes in one user's sessions: editor server, builds, debuggers."""
-    return f"{paths.HEADER}[Slice]\nMemoryHigh={limits.session * 95 // 100}\nMemoryMax={limits.session - SLACK}\n"
+    high, cap = limits.session * 95 // 100, limits.session - SLACK
+    return sealed(f"{paths.HEADER}[Slice]\nMemoryHigh={high}\nMemoryMax={cap}\n")
 
 
 def _render_environment(daemon: DaemonOptions) -> str:

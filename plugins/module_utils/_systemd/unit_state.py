@@ -12,6 +12,7 @@ from .._core.errors import DevserverError
 from .._core.provenance import Source
 from .._host.files import numbered_lines, read_text
 from . import back_off
+from .edits import edits_in
 from .systemctl import properties_of
 
 _ALWAYS = (*back_off.PROPERTIES, "Result", "FragmentPath", "DropInPaths")
@@ -24,10 +25,14 @@ _DIRECTIVE = re.compile(r"\s*([A-Za-z][A-Za-z0-9-]*)\s*=(.*)")
 
 
 class Override(t.NamedTuple):
-    """A directive in a drop-in, or a whole unit file in the place of the rendered one, which has no ``directive``."""
+    """A directive in a drop-in, or a whole unit file in the place of the rendered one, which has no ``directive``.
+
+    If it is ``edited``, it is a line of a rendered file, or the lack of one after ``source``, without ``directive``.
+    """
 
     source: Source
     directive: str
+    edited: bool = False
 
 
 class State(t.NamedTuple):
@@ -65,7 +70,7 @@ class State(t.NamedTuple):
         return Source("file", path) if path else None
 
     def overrides(self, rendered_files: t.Container[str]) -> list[Override]:
-        """Return the directives that an administrator has added to the unit."""
+        """Return the directives that an administrator has added to the unit, or edited in its rendered files."""
         fragment = self.values.get("FragmentPath", "")
         overrides = []
         if fragment.startswith(_OF_ADMINISTRATORS) and fragment not in rendered_files:
@@ -74,7 +79,8 @@ class State(t.NamedTuple):
         for path in self.values.get("DropInPaths", "").split():
             if path.startswith(_OF_ADMINISTRATORS) and path not in rendered_files:
                 overrides += [override for override in _directives_in(path) if override.directive not in rendered]
-        return overrides
+        rendered_of_unit = [path for path in self.files if path in rendered_files]
+        return overrides + [edit for path in rendered_of_unit for edit in edits_of(path)]
 
     def line(self, beginning: str) -> Source | None:
         """Return the last line of the unit's files that matches ``beginning`` at its start, else its own file."""
@@ -84,6 +90,11 @@ class State(t.NamedTuple):
             if numbers:
                 return Source("file", path, numbers[-1])
         return self.source
+
+
+def edits_of(path: str) -> list[Override]:
+    """Return the lines of a rendered file that were edited on the host."""
+    return [Override(Source("file", path, number), line, edited=True) for number, line in edits_in(lines_of(path))]
 
 
 def _directives_in(path: str) -> t.Iterator[Override]:

@@ -18,6 +18,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors i
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import PROCESS, Source
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve import running as running_module
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.running import RunningService
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.units import Programs, render_unit
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect import debug_services
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records.debuggers import (
     Debuggers,
@@ -32,6 +33,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._systemd impor
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.unit_state import State
 
 from tests.support.time_limit import time_limit
+from tests.unit.delve.samples import service as declared_service
 
 DAY = 86400
 START = "{{ path=/usr/bin/dlv ; argv[]=/usr/bin/dlv exec --headless {} /x -- --listen=0.0.0.0:1 ; pid=0 }}"
@@ -261,6 +263,24 @@ def test_directives_of_drop_ins_are_reported_with_their_lines(
     instead = {"dlv-api.service": State({"FragmentPath": str(fragment)}).overrides([])}
     assert evaluate(fake_host, overrides=instead) == [
         ("GD1107", f"dlv-api.service is {fragment}, which provisioning has not rendered", Source("file", str(fragment)))
+    ]
+
+
+def test_edits_of_a_rendered_unit_are_reported_with_their_lines(fake_host: t.Any, tmp_path: pathlib.Path) -> None:
+    unit = tmp_path / "dlv-api.service"
+    rendered = render_unit(declared_service(), Programs("/bin/dlv", "/bin/go", True), [])
+    limit = next(line for line in rendered.splitlines() if line.startswith("MemoryMax="))
+    number = rendered.splitlines().index(limit) + 1
+    unit.write_text(rendered.replace(limit, "MemoryMax=infinity"))
+    state = State({"FragmentPath": str(unit)})
+    cause = "dlv-api.service has MemoryMax=infinity, which provisioning has not rendered"
+    assert evaluate(fake_host, overrides={unit.name: state.overrides([str(unit)])}) == [
+        ("GD1107", cause, Source("file", str(unit), number))
+    ]
+    unit.write_text(rendered.replace(f"{limit}\n", ""))
+    cause = f"dlv-api.service lacks a line that provisioning has rendered, after {unit}:{number - 1}"
+    assert evaluate(fake_host, overrides={unit.name: state.overrides([str(unit)])}) == [
+        ("GD1107", cause, Source("file", str(unit), number - 1))
     ]
 
 

@@ -42,6 +42,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.units i
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import Process
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import systemctl, unit_state
+from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.edits import sealed
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.unit_state import State
 from ansible_collections.gopherops.devserver.plugins.module_utils._tools.build_info import BuildInfo
 from ansible_collections.gopherops.devserver.plugins.module_utils._tools.workarounds import Workaround
@@ -58,6 +59,7 @@ FILE, PROFILES = f"/run/gopls/{ME}/gopls.sock", f"/run/gopls/{ME}/pprof.sock"
 REMOTE = f"-remote=unix;{FILE}"
 BINARY = "/lib/gopls/v0.16.2/gopls"
 VARIABLES = {"GOMEMLIMIT": "870MiB"}
+PROVISION = "provision the host again with --tags language_server"
 
 
 def build(version: str = "v0.16.2", go: str = "go1.22.12") -> BuildInfo:
@@ -153,6 +155,32 @@ def test_drop_ins_and_units_in_the_place_of_ours_are_found(
     own_unit.write_text("[Service]\n")
     (instead,) = evaluate(units={UNIT: active(FragmentPath=str(own_unit))})
     assert (instead.rule.id, instead.source) == ("GD1010", Source("file", str(own_unit)))
+
+
+def test_edits_of_rendered_files_are_found_once_with_their_lines(
+    evaluate: t.Any, host_root: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    template, session = host_root / "UNIT_DIR/gopls@.service", pathlib.Path(paths.session_file(os.getuid()))
+    session.parent.mkdir()
+    foreign = session.with_name("99.conf")
+    foreign.write_text("[Slice]\nCPUWeight=1\n")
+    template.write_text(sealed("[Service]\nMemoryMax=1073741824\nCPUWeight=50\n").replace("50\n", "1000\n"))
+    session.write_text(sealed("[Slice]\nMemoryMax=1073741824\n").replace("1073741824\n", "infinity\n"))
+    unit_slice = paths.session_slice(os.getuid())
+    states = {
+        # systemd has not read the files again.
+        UNIT: {"MemoryMax": "1073741824", "CPUWeight": "50", "FragmentPath": str(template)},
+        unit_slice: {"MemoryMax": "1073741824", "DropInPaths": f"{session} {foreign}"},
+    }
+    record_queries(monkeypatch, states)
+    (server,) = language_servers.servers_of([user()])
+    assert server.rendered == {UNIT: (str(template), {"MemoryMax": "1073741824"}), unit_slice: (str(session), {})}
+    units = {name: server.units[name] for name in states}
+    found = evaluate(units=units, rendered=server.rendered)
+    assert [(one.rule.id, one.variable, one.source, one.subject.split()[0], one.remedy.text) for one in found] == [
+        ("GD1010", "CPUWeight", Source("file", str(template), 3), UNIT, PROVISION),
+        ("GD1010", "MemoryMax", Source("file", str(session), 2), unit_slice, PROVISION),
+    ]
 
 
 def test_a_user_without_a_language_server_has_no_finding(evaluate: t.Any) -> None:

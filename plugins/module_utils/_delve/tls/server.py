@@ -15,6 +15,7 @@ import typing as t
 
 from ..._core.managed_header import managed_header
 from ..._systemd.back_off import START_DELAY
+from ..._systemd.edits import sealed
 from ..._systemd.hardening import SANDBOX
 from .endpoints import TlsEndpoint
 
@@ -84,7 +85,7 @@ def server_units(
     for endpoint in endpoints:
         units[f"debug-tls-{endpoint.name}.socket"] = _render_socket_unit(endpoint)
         units[f"debug-tls-{endpoint.name}.service"] = _render_relay_unit(endpoint)
-    return units
+    return {name: sealed(text) for name, text in units.items()}
 
 
 def render_stunnel_configuration(endpoints: t.Sequence[TlsEndpoint], minimum: str, directory: str = DIRECTORY) -> str:

@@ -22,7 +22,7 @@ from ..._host.reading_limit import reading
 from ..._systemd import systemctl
 from ..._systemd.environment_files import last_change, variables_in
 from ..._systemd.systemctl import manager_runs
-from ..._systemd.unit_state import State, settings_in, states_of
+from ..._systemd.unit_state import State, edits_of, settings_in, states_of
 from ..._tools.build_info import read_build_info
 from ..._tools.workarounds import Workaround
 from ..records.editor_settings import EditorSettings
@@ -92,9 +92,11 @@ def with_lines(server: LanguageServer) -> LanguageServer:
         for limit in server.other_limits
     }
     rendered = [f"{systemctl.UNIT_DIR}/{re.sub('@.*[.]', '@.', unit)}" for unit in server.units]
-    rendered.append(paths.prewarm_file(server.user_name))
+    rendered += [paths.prewarm_file(server.user_name), paths.session_file(server.user.account.uid)]
+    overrides = {unit: state.overrides(rendered) for unit, state in server.units.items()}
     # The slice of a user's sessions is systemd's own: only its limits are rendered.
-    overrides = {unit: state.overrides(rendered) for unit, state in server.units.items() if not unit.endswith(".slice")}
+    for unit in (unit for unit in overrides if unit.endswith(".slice")):
+        overrides[unit] = [override for override in overrides[unit] if override.edited]
     return server._replace(limit_lines=lines, overrides=overrides)
 
 
@@ -129,7 +131,9 @@ def _server(
 
 
 def _limits(path: str) -> dict[str, str]:
-    return {name: value for name, value in settings_in(path).items() if name in LIMITS}
+    """Return the rendered limits, without those that were edited in the file."""
+    edited = {edit.directive.partition("=")[0].strip() for edit in edits_of(path)}
+    return {name: value for name, value in settings_in(path).items() if name in LIMITS and name not in edited}
 
 
 def _crashes(user: str) -> list[Crash]:

@@ -95,12 +95,14 @@ program when the unit starts, and may run for days.""",
 OVERRIDDEN = Rule(
     "GD1107",
     severity="warning",
-    title="A file overrides a unit of a debug service",
+    title="A unit of a debug service was edited or overridden",
     impact="The debugger runs with other variables, commands or restrictions than the rendered ones.",
     why="""\
 As GD1010, for the units of debug services and of their TLS endpoints. A listen address that other hosts can reach is
 GD1101.""",
-    fix="Remove the line or the file and run `systemctl daemon-reload`, then restart the unit.",
+    fix="""\
+Remove the line or the file and run `systemctl daemon-reload`, then restart the unit. If a rendered file was edited,
+provision the host again with `--tags debugger`.""",
     example="dlv-api.service has Environment=GODEBUG=netdns=go, which provisioning has not rendered",
 )
 
@@ -123,7 +125,9 @@ def evaluate(snapshot: Snapshot) -> t.Iterator[Finding]:
         yield from _service(service, debuggers.units.get(service.unit, State({})))
     wide = [source for source in debuggers.listen_lines.values() if source]
     for unit, overrides in debuggers.overrides.items():
-        yield from (of_override(OVERRIDDEN, unit, override) for override in overrides if override.source not in wide)
+        yield from (
+            of_override(OVERRIDDEN, unit, override, "debugger") for override in overrides if override.source not in wide
+        )
     for debugger in debuggers.wide:
         if debugger.unit not in debuggers.wide_units:
             yield _wide_process(debugger)

@@ -140,16 +140,18 @@ are compared with that: names in their full or short form, and the types of valu
 OVERRIDDEN = Rule(
     "GD1010",
     severity="warning",
-    title="A file overrides a unit of a language server",
+    title="A unit of a language server was edited or overridden",
     impact="The language server runs with other variables, commands or restrictions than the rendered ones.",
     why="""\
 `systemctl show` names the files of each unit. A drop-in in /etc or /run that provisioning has not rendered changes the
 unit: the finding names each of its directives, except for those that are in the rendered unit too. A unit file for one
-user in the place of the rendered template is reported as a whole. Limits in force are GD1004. Files of packages, in
-/usr/lib, are not reported.""",
+user in the place of the rendered template is reported as a whole. The rendered files, also the drop-in of the slice of
+a user's sessions, end with checksums of their lines: each line that was edited on the host is reported, too. Limits in
+force are GD1004. Files of packages, in /usr/lib, are not reported.""",
     fix="""\
-Remove the line or the file and run `systemctl daemon-reload`, then restart the unit. Declare variables with
-`devserver_variables`, and limits as GD1004 describes.""",
+Remove the line or the file and run `systemctl daemon-reload`, then restart the unit. If a rendered file was edited,
+provision the host again with `--tags language_server`. Declare variables with `devserver_variables`, and limits as
+GD1004 describes.""",
     example="gopls@alice.service has Environment=GOFLAGS=-mod=vendor, which provisioning has not rendered",
 )
 
@@ -250,7 +252,7 @@ def _overrides(server: LanguageServer) -> t.Iterator[Finding]:
     limits = [source for source in server.limit_lines.values() if source]
     for unit, overrides in server.overrides.items():
         for override in (override for override in overrides if override.source not in limits):
-            yield of_override(OVERRIDDEN, unit, override, server.user_name)
+            yield of_override(OVERRIDDEN, unit, override, "language_server", server.user_name)
 
 
 def _daemon(server: LanguageServer, gopls: Gopls) -> t.Iterator[Finding]:
