@@ -392,6 +392,7 @@ STARTUP_FILES = {
         findings_of("GD205", "alice", BASH[:2], "go"),
         alone=True,
     ),
+    "a limit that is too low for Go": line_in(f"{ALICE}/.bashrc", "ulimit -t 3000", {("GD706", "alice", "", "cpu")}),
     "an experiment that go does not know": line_in(
         f"{BOB}/.profile", "export GOEXPERIMENT=rangfunc", findings_of("GD205", "bob", LOGIN, "go"), alone=True
     ),
@@ -578,6 +579,48 @@ RIGHTS = {
         at("/etc/security/gopherops-go/user-bob.conf", None, {("GD108", "", "", "")}),
         undo="chmod 0600 /etc/security/gopherops-go/user-bob.conf",
         managed=True,
+    ),
+}
+
+NEWBIE = "/var/lib/newbie"
+PAM_OF_NEWBIE = "/etc/security/gopherops-go/user-newbie.conf"
+UNITS_OF_NEWBIE = "/etc/gopherops/units/newbie.env"
+MANAGER_OF_NEWBIE = f"{NEWBIE}/.config/environment.d/zz-gopherops-go.conf"
+PATH_OF_MANAGERS = (
+    'PATH="/usr/local/go/bin:/usr/local/bin:${PATH:-/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin}"'
+)
+SETTINGS_OF_NEWBIE = {
+    context: {("GD101", "newbie", context, name) for name in ("GOBIN", "GOFLAGS", "GOTOOLCHAIN")}
+    for context in ("goenv", "systemd_system", "systemd_user")
+}
+
+USERS = {
+    "a user who was added after provisioning": Injection(
+        f"useradd --system --create-home --home-dir {NEWBIE} --shell /usr/sbin/nologin newbie",
+        {
+            **at("/etc/gopherops/users/newbie.sh", None, {("GD113", "newbie", "", "")}),
+            # All others follow from it.
+            **at(f"{NEWBIE}/.config/go/env", None, SETTINGS_OF_NEWBIE["goenv"]),
+            **at(MANAGER_OF_NEWBIE, None, SETTINGS_OF_NEWBIE["systemd_user"]),
+            **at(UNITS_OF_NEWBIE, None, SETTINGS_OF_NEWBIE["systemd_system"]),
+            **at(UNITS_OF_NEWBIE, None, {("GD103", "newbie", "systemd_system", "PATH")}),
+            **at(
+                "/etc/environment.d/zz-gopherops-go.conf",
+                PATH_OF_MANAGERS,
+                {("GD103", "newbie", "systemd_user", "PATH")},
+            ),
+            **at(PAM_OF_NEWBIE, None, {("GD103", "newbie", "cron", "PATH"), ("GD201", "newbie", "cron", "go")}),
+            **at(f"{NEWBIE}/go", None, {("GD301", "newbie", "", "GOPATH")}),
+            **at(f"{NEWBIE}/go/bin", None, {("GD301", "newbie", "", "GOBIN")}),
+            **at(f"{NEWBIE}/go/pkg/mod", None, {("GD301", "newbie", "", "GOMODCACHE")}),
+            **at(f"{NEWBIE}/.cache/go-build", None, {("GD301", "newbie", "", "GOCACHE")}),
+        },
+        undo="userdel --force --remove newbie",
+        declared={"newbie": {}},
+        remedy_rules=["GD113"],
+        alone=True,
+        # What concerns everybody would also concern this user.
+        needs="/etc/gopherops",
     ),
 }
 
@@ -954,6 +997,7 @@ INJECTIONS = {
     **STARTUP_FILES,
     **MANAGED_FILES,
     **RIGHTS,
+    **USERS,
     **FINN_AND_ZOE,
     **DIRECTORIES,
     **TOOLS,
