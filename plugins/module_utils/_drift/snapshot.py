@@ -26,6 +26,8 @@ from .records.language_servers import LanguageServers
 from .records.observation import Observation
 from .records.tools import AlteredToolchain, PinnedTool, ToolCopy
 
+# The variables that a user's shells share.
+_KEPT_BY_FISH = "/fish/fish_variables"
 PROVISION_AGAIN = "provision the host again with --tags environment"
 
 
@@ -208,6 +210,8 @@ class Snapshot:
             return PROVISION_AGAIN if in_settings or not self._is_complete(cell) else _search(cell)
         if in_settings:
             return f"delete {self._setting_at(source) or 'the setting'} at {source}"
+        if (source.file or "").endswith(_KEPT_BY_FISH):
+            return delete_line(cell, source)
         correct = f"delete or correct {source}"
         with_manage = self._with_manage(correct, source.file or "")
         return with_manage if with_manage != correct else f"{correct}, which provisioning leaves alone"
@@ -241,6 +245,14 @@ class Snapshot:
         """Return an action, or that provisioning is to edit the file, if it can."""
         manage = self.managed_files.unmanaged.get(path)
         return f"{action}, or {manage}" if manage else action
+
+
+def delete_line(cell: Cell, source: Source) -> str:
+    """Return the action that deletes the line of a cell's value."""
+    # Only fish edits its own file.
+    kept = (source.file or "").endswith(_KEPT_BY_FISH)
+    by = f" with the command fish -c 'set -Ue {cell.variable}' as {cell.user}" if kept else ""
+    return f"delete {source}{by}"
 
 
 def _search(cell: Cell) -> str:

@@ -26,6 +26,8 @@ LARGEST = 8 * 1024 * 1024
 _LONGEST_SHOWN = 104448
 
 _CHUNK = 1 << 20
+# Not empty in a process of root's that has given up these rights for those of a user.
+GAVE_UP_ROOT: list[str] = []
 ETC = "/etc"
 # In it; for root's temporary files, because logrotate and others read every file of their directories there.
 STAGING = ".gopherops-unfinished"
@@ -53,8 +55,12 @@ def read_text(path: str, *, largest: int = LARGEST) -> str | None:
         ) from error
     except OSError as error:
         # The real user is root's also while the process acts as another user.
-        needs_root = isinstance(error, PermissionError) and os.getuid() != 0
+        needs_root = isinstance(error, PermissionError) and os.getuid() != 0 and not GAVE_UP_ROOT
         repair = f"correct the owner or mode that 'namei -l {path}' shows, or rename the file; then run the play"
+        if os.path.realpath(path) != path:
+            repair = (
+                f"remove the link that 'namei -l {path}' shows, or let it lead to a file of the user; then run the play"
+            )
         raise DevserverError(
             f"cannot read {path}: {error.strerror}",
             remedy="run the play as root: become: true, and become_user: root" if needs_root else repair,
@@ -107,12 +113,16 @@ def write_text(path: str, text: str, *, mode: int, uid: int, gid: int, keep: boo
         with replacing(target, mode=mode, owner=(uid, gid) if owned else None) as file:
             file.write(text.encode("utf-8", "surrogateescape"))
     except OSError as error:
-        raise DevserverError(
-            f"cannot write {path}: {error.strerror}",
-            remedy=f"correct the owner or mode that 'namei -l {path}' shows; check with 'findmnt -T' and 'df' that its"
-            " file system is writable and has space left",
-            path=path,
-        ) from error
+        repair = (
+            f"correct the owner or mode that 'namei -l {path}' shows; check with 'findmnt -T' and 'df' that its file"
+            " system is writable and has space left"
+        )
+        if error.errno == errno.EBUSY:
+            # Only a file that is no mount can be replaced in one step.
+            repair = (
+                f"remove the mount of that file, which 'findmnt {path}' shows (umount {path}), and run the play again"
+            )
+        raise DevserverError(f"cannot write {path}: {error.strerror}", remedy=repair, path=path) from error
 
 
 @contextlib.contextmanager

@@ -26,7 +26,7 @@ import typing as t
 from .._core.ending import clean_up_with, end
 from .._core.errors import DevserverError, TimedOut
 from .accounts import Account, groups_of, name_of
-from .files import read_text_or_empty
+from .files import GAVE_UP_ROOT, read_text_or_empty
 from .reading_limit import CLOCKS, Clock, reading
 from .threads import assert_single_thread
 
@@ -299,6 +299,7 @@ def _become(account: Account) -> None:
         os.setgid(account.gid)
         os.setuid(account.uid)
         ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+        GAVE_UP_ROOT.append(account.name)
     # Behind the change of the user, which resets it.
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     with contextlib.suppress(OSError):

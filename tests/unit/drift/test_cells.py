@@ -8,6 +8,8 @@ import dataclasses
 import json
 import os
 import pathlib
+import re
+import subprocess
 import time
 
 import jsonschema
@@ -199,6 +201,32 @@ def test_a_variable_that_is_set_in_a_manager_is_removed_there(fake_host, context
     seen = dataclasses.replace(fake_host(context, environment=given, go_values=given), user=declared)
     found = fake_host.evaluate(seen, declaration=declaration)[1]
     assert remedy.format(user=declared.account.name) in [finding.remedy.text for finding in found]
+
+
+@pytest.mark.parametrize("running", [False, True])
+@pytest.mark.parametrize("declared", [False, True])
+def test_a_variable_that_fish_keeps_is_deleted_by_fish(fake_host, running, declared):
+    home = fake_host.tmp / "home"
+    env = {"HOME": str(home), "PATH": "/usr/bin:/bin"}
+    subprocess.run(["fish", "-c", "set -Ux GOPROXY off"], env=env, check=True)
+    kept = home / ".config/fish/fish_variables"
+    line = next(number for number, text in enumerate(kept.read_text().splitlines(), 1) if "GOPROXY" in text)
+    given = Assignment("GOPROXY", "off", Source("file", str(kept), line))
+    values = {"GOPROXY": "off"}
+    seen = fake_host("fish", environment=values, go_values=values, set_by=[given])
+    user = dataclasses.replace(seen.user, variables={"GOPROXY": "https://a.example"}) if declared else seen.user
+    default = {"GOPROXY": "https://proxy.example.com,direct"}
+    others = [fake_host(context, go_values=default) for context in ("login", "bash")]
+    declaration = dataclasses.replace(fake_host.declaration, users=[user])
+    observations = [dataclasses.replace(one, user=user) for one in (seen, *others)]
+    found = fake_host.evaluate(*observations, declaration=declaration)[1]
+    remedy = next(one.remedy.text for one in found if one.source == given.source)
+    command = re.search(r"with the command fish -c '([^']*)' as ", remedy).group(1)
+    before = ["fish", "-c", "read; set -U other 1"] if running else ["cat"]
+    with subprocess.Popen(before, env=env, stdin=subprocess.PIPE) as other_program:
+        subprocess.run(["fish", "-c", command], env=env, check=True)
+        other_program.communicate(b"\n")
+    assert "GOPROXY" not in kept.read_text()
 
 
 def test_the_defaults_of_another_go_are_no_conflict(fake_host):

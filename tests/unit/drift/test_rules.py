@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+import getpass
 import os
 import pathlib
 import pwd
@@ -215,7 +216,7 @@ WAYS = {
         "correct /h/.profile:3; 'sshd -t' must be silent",
         "run 'chage -l ",
     ),
-    "forced command": ("correct /h/.profile:3; 'sshd -t' must be silent", NO_LINE),
+    "forced command": (f"exclude {getpass.getuser()} from the ForceCommand at /h/.profile:3, and", "exclude "),
     "broken sshd": ("correct /h/.profile:3; 'sshd -t' must be silent", NO_LINE),
     "no system bus": ("correct /h/.profile:3", "install the package dbus and run"),
     "no user bus": ("correct /h/.profile:3", "install the package dbus-user-session"),

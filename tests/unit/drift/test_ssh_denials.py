@@ -84,6 +84,15 @@ def test_a_forced_command_is_traced_to_its_line(
     assert find_denial("settings.json:3: found '}'", "", account, 5) is None
 
 
+@pytest.mark.parametrize("command", ["internal-sftp", "internal-sftp -l INFO", "/usr/lib/openssh/sftp-server"])
+def test_a_user_who_may_only_transfer_files_has_that_reason(
+    sshd_files: pathlib.Path, account: Account, command: str
+) -> None:
+    (sshd_files / "effective").write_text(f"port 22\nforcecommand {command}\n")
+    denial = t.cast("ssh_denials.Denial", find_denial(LEFT, "ended early", account, 5))
+    assert denial.problem.endswith("it allows the transfer of files, and no shell or editor")
+
+
 def test_a_startup_that_exits_is_no_denial(
     sshd_files: pathlib.Path, account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:

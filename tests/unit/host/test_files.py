@@ -16,7 +16,7 @@ import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._host import files
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text, write_text
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import (
     ManagedFile,
     plan_edits,
@@ -167,3 +167,12 @@ def test_a_tree_that_is_too_deep_to_remove_is_an_error_of_its_path(tmp_path: pat
     finally:
         # pytest could not remove it either.
         subprocess.run(["rm", "-rf", top], check=True)
+
+
+def test_a_file_that_is_a_mount_of_its_own_is_to_be_unmounted(tmp_path):
+    file = tmp_path / "file"
+    file.write_text("old")
+    with mounted(file, "--bind", file):
+        with pytest.raises(DevserverError, match=f"remove the mount of that file, which 'findmnt {file}' shows"):
+            write_text(str(file), "new", mode=0o644, uid=os.getuid(), gid=os.getgid())
+        assert file.read_text() == "old"

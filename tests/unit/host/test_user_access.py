@@ -19,6 +19,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors i
 from ansible_collections.gopherops.devserver.plugins.module_utils._host import user_access
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import run
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import (
     child_ids,
     process_ids,
@@ -311,3 +312,18 @@ def test_the_limit_is_that_of_all_reads_of_one_user(account: Account) -> None:
     with pytest.raises(UserTimedOut) as error:
         limited(lambda: read(9), seconds=0.9)
     assert error.value.uid == account.uid
+
+
+@ROOT
+def test_a_link_of_a_user_to_a_file_of_root_is_to_be_removed(account: Account, tmp_path: pathlib.Path) -> None:
+    link = pathlib.Path(account.home, "settings.json")
+    link.symlink_to("/etc/shadow")
+    for read in (lambda: call_as(account, lambda: read_text(str(link))), lambda: read_acting(account, str(link))):
+        with pytest.raises(DevserverError, match="remove the link that 'namei -l") as error:
+            read()
+        assert "as root" not in str(error.value)
+
+
+def read_acting(account: Account, path: str) -> str | None:
+    with acting_as(account):
+        return read_text(path)

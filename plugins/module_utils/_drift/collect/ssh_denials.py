@@ -13,6 +13,7 @@ from ..._environment.sshd_config import effective, lines
 from ..._host.accounts import Account
 
 _NOLOGIN = ("/etc/nologin", "/run/nologin")
+_SFTP = ("internal-sftp", "sftp-server")
 _BY_PAM = "by PAM account configuration"
 # Keywords that the server's message names, and parts of messages with the keyword and the value that they mean.
 _LISTS = ("DenyUsers", "AllowUsers", "DenyGroups", "AllowGroups")
@@ -35,6 +36,8 @@ def find_denial(problem: str, failure: Failure, account: Account, timeout: float
     if not command:
         return None
     message = f"sshd runs the ForceCommand {command!r} in place of every command"
+    if os.path.basename(command.split()[0]) in _SFTP:
+        message = f"{message}: it allows the transfer of files, and no shell or editor"
     return Denial(message, "forced command", _line("ForceCommand", command))
 
 

@@ -249,6 +249,9 @@ def _limits(row: Row) -> t.Iterator[Finding]:
 def _restore(snapshot: Snapshot, observation: Observation) -> tuple[Source | None, str]:
     """Return the line at which a probe fails, and the action that lets it succeed."""
     at, user = observation.stopping, observation.user.account.name
+    if observation.failure == "forced command":
+        exclude = f"exclude {user} from the ForceCommand at {at or 'a Match block of sshd'}, and restart sshd"
+        return at, f"{exclude} when 'sshd -t' is silent; or remove {user} from devserver_users"
     if at is None:
         return None, _restore_without_line(observation)
     foreign = _windows_line(at, snapshot.lines(at, user))

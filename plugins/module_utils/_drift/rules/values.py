@@ -22,7 +22,7 @@ from ..finding import (
     propose_value,
     shortened,
 )
-from ..snapshot import PROVISION_AGAIN, Row, Snapshot, of_cell, once_per_user
+from ..snapshot import PROVISION_AGAIN, Row, Snapshot, delete_line, of_cell, once_per_user
 from .directories import not_absolute
 
 DIFFERS = Rule(
@@ -246,7 +246,7 @@ def _settle(snapshot: Snapshot, rarest: Cell, commonest: Cell) -> Remedy:
         text = snapshot.fix(rarest)
     elif (not commonest.actual or is_default(commonest.source)) and rarest.source and rarest.source.line:
         # A declared default does not win against that line.
-        return Remedy(f"delete {rarest.source}, or {text}")
+        return Remedy(f"{delete_line(rarest, rarest.source)}, or {text}")
     return propose_value(text, rarest.variable, commonest.actual or "", rarest.user)
 
 
