@@ -221,12 +221,12 @@ def limits(account: Account) -> list[Assignment]:
     """Return the lines of PAM's resource limits for ``account``, by the names of the resources, the strongest last."""
     files = [f"{_LIMITS}.conf", *sorted(glob.glob(f"{_LIMITS}.d/*.conf"))]
     lines = ((path, number, line.split()) for path in files for number, line in numbered_lines(read_text(path) or ""))
-    found: list[list[Assignment]] = [[], [], []]
+    by_strength: list[list[Assignment]] = [[], [], []]
     for path, number, words in lines:
         strength = _limit_strength(words[0], account) if len(words) > 3 else 0
         if strength:
-            found[strength - 1].append(Assignment(words[2], words[3], Source("file", path, number)))
-    return [*itertools.chain.from_iterable(found)]
+            by_strength[strength - 1].append(Assignment(words[2], words[3], Source("file", path, number)))
+    return [*itertools.chain.from_iterable(by_strength)]
 
 
 def _limit_strength(domain: str, account: Account) -> int:
