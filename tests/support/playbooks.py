@@ -11,11 +11,21 @@ import subprocess
 import sys
 import typing as t
 
-# Forks a process for each order, which is one line of JSON: arguments, directory, and the file for all output.
+# Forks a process for each order, which is one line of JSON: arguments, directory, and the file for all output. What all
+# plays import is imported before, the action plugins named as arguments too.
 _SERVER = """
-import json, os, sys
+import gc, importlib, json, os, sys
 from ansible.cli.playbook import PlaybookCLI
-import ansible.executor.playbook_executor, ansible.executor.task_queue_manager
+from ansible import cli
+from ansible.plugins.loader import init_plugin_loader
+import ansible.executor.playbook_executor, ansible.executor.process.worker, ansible.executor.task_executor
+import ansible.executor.task_queue_manager, ansible.plugins.callback.default, ansible.plugins.connection.local
+import ansible.plugins.inventory.host_list, ansible.plugins.shell.sh, ansible.plugins.strategy.linear
+init_plugin_loader()
+cli.init_plugin_loader = lambda *_paths: None
+for name in sys.argv[1:]:
+    importlib.import_module(f"ansible_collections.gopherops.devserver.plugins.action.{name}")
+gc.freeze()
 for line in sys.stdin:
     arguments, directory, output = json.loads(line)
     child = os.fork()
@@ -39,16 +49,34 @@ for line in sys.stdin:
         # What is done at exit would remove the temporary directory that all of them share.
         os._exit(code)
 """
+_COMPILED = pathlib.Path(__file__).parent / "compiled"
 
 
 class Playbooks:
-    """Runs plays in processes that are forked from one that has imported Ansible; ``settings`` are its environment."""
+    """Runs plays in processes that are forked from one that has imported Ansible; ``settings`` are its environment.
 
-    def __init__(self, home: pathlib.Path, settings: t.Mapping[str, str]) -> None:
+    ``actions`` are the action plugins of the collection that the plays use. The modules keep their compiled code in the
+    directory ``code``.
+    """
+
+    def __init__(
+        self, home: pathlib.Path, code: pathlib.Path, settings: t.Mapping[str, str], actions: t.Sequence[str] = ()
+    ) -> None:
+        self.home = home
         self._output = home / "output"
+        path = os.pathsep.join(filter(None, [str(_COMPILED), os.environ.get("PYTHONPATH")]))
+        configuration = home / "ansible.cfg"
+        configuration.touch()
+        own = {
+            "ANSIBLE_CONFIG": str(configuration),
+            "ANSIBLE_HOME": str(home),
+            "ANSIBLE_REMOTE_TEMP": str(home / "tmp/hosts"),
+            "PYTHONPATH": path,
+            "DEVSERVER_TEST_CODE": str(code),
+        }
         self._server = subprocess.Popen(
-            [sys.executable, "-c", _SERVER],
-            env={**os.environ, "ANSIBLE_HOME": str(home), **settings},
+            [sys.executable, "-c", _SERVER, *actions],
+            env={**os.environ, **own, **settings},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -61,6 +89,13 @@ class Playbooks:
         self._server.stdin.flush()
         code = int(self._server.stdout.readline())
         return code, self._output.read_text()
+
+    def leftovers(self) -> list[pathlib.Path]:
+        """Return what plays have left in the temporary directories of the controller and the hosts.
+
+        The archives of modules stay for the next play.
+        """
+        return [path for path in self.home.glob("tmp/*/*") if path.name != "ansiballz_cache"]
 
     def close(self) -> None:
         self._server.communicate()

@@ -19,6 +19,9 @@ import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._host import records
 from ansible_collections.gopherops.devserver.plugins.module_utils._tools.known_good import PACKAGES, SETS
 
+from tests.support.controller import start_playbooks
+from tests.support.playbooks import Playbooks
+
 # Where the processes of a run find the build caches that they share.
 CACHES = "DEVSERVER_TEST_CACHES"
 # What is kept of them for the next run.
@@ -136,6 +139,17 @@ def _own_records(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempP
 def shared_directory() -> t.Callable[[str], pathlib.Path]:
     """Return the directory of that name that all processes of a run share, empty at first."""
     return lambda name: once(name, lambda _directory: None)
+
+
+@pytest.fixture(scope="session")
+def playbooks(
+    tmp_path_factory: pytest.TempPathFactory, shared_directory: t.Callable[[str], pathlib.Path]
+) -> t.Iterator[Playbooks]:
+    """What runs the plays of controllers."""
+    actions = ["go_bundle_unpack", "go_tool"]
+    runner = start_playbooks(tmp_path_factory.mktemp("ansible"), shared_directory("code"), actions)
+    yield runner
+    runner.close()
 
 
 @pytest.fixture(scope="session")

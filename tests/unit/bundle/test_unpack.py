@@ -8,11 +8,9 @@ import concurrent.futures
 import contextlib
 import glob
 import hashlib
-import json
 import os
 import pathlib
 import subprocess
-import sys
 import time
 import typing as t
 
@@ -23,23 +21,12 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.go_bun
     converge,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.signature import sign_manifest
-from ansible_collections.gopherops.devserver.plugins.module_utils._core import errors
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.platform import this_platform
 from ansible_collections.gopherops.devserver.plugins.module_utils._tools.cache import ToolCache
 
-COLLECTIONS = pathlib.Path(errors.__file__).parents[6]
-CALLBACK = """
-import json
-from ansible.plugins.callback import CallbackBase
+from tests.support.controller import Controller
+from tests.support.playbooks import Playbooks
 
-class CallbackModule(CallbackBase):
-    CALLBACK_VERSION, CALLBACK_TYPE, CALLBACK_NAME = 2.0, "stdout", "lines"
-
-    def v2_runner_on_ok(self, result, **_options):
-        print(json.dumps([result._host.get_name(), result._result]))
-
-    v2_runner_on_failed = v2_runner_on_unreachable = v2_runner_on_ok
-"""
 TOOL = b"a binary" * 100
 KEY = "x-v1.0.0-go1.22.12-linux-amd64-0011223344556677"
 FILES = {
@@ -50,66 +37,29 @@ FILES = {
 }
 
 
-class Controller:
-    """A directory with hosts, the cache of tools, and a Python that counts the modules that it runs."""
-
-    def __init__(self, directory: pathlib.Path) -> None:
-        self.directory = directory
-        self.cache = directory / "cache"
-        self._calls = directory / "calls"
-        self._calls.touch()
-        (directory / "python").write_text(f'#!/bin/sh\necho >>{self._calls}\nexec {sys.executable} "$@"\n')
-        (directory / "python").chmod(0o755)
-        (directory / "lines.py").write_text(CALLBACK)
-        (directory / "ansible.cfg").touch()
-
-    @property
-    def calls(self) -> int:
-        return len(self._calls.read_text().splitlines())
+class BundleController(Controller):
+    """A controller that unpacks a bundle on its hosts."""
 
     def play(self, hosts: str, file: pathlib.Path | str, *, check: bool = False, **options: t.Any) -> dict[str, t.Any]:
         """Return the result of the module on each host."""
         root = f"{self.directory}/{{{{ inventory_hostname }}}}/bundle"
         paths = {"file": str(file), "root": root, "tools_cache_dir": str(self.cache)}
         arguments = {**paths, "record": False, **options}
-        task = {"gopherops.devserver.go_bundle_unpack": arguments}
-        (self.directory / "play.yml").write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": [task]}]))
-        variables = {"ansible_connection": "local", "ansible_python_interpreter": str(self.directory / "python")}
-        argv = [pathlib.Path(sys.executable).parent / "ansible-playbook", "--forks", "2", "-i", hosts + ","]
-        argv += ["-e", json.dumps(variables), self.directory / "play.yml", *(["--check"] if check else [])]
-        completed = subprocess.run(argv, env=self._environment(), check=False, capture_output=True, text=True)
-        results = dict(json.loads(line) for line in completed.stdout.splitlines() if line.startswith('["'))
-        assert sorted(results) == sorted(hosts.split(",")), completed.stdout + completed.stderr
-        return results
-
-    def _environment(self) -> dict[str, str]:
-        configured = {
-            "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
-            "ANSIBLE_CONFIG": str(self.directory / "ansible.cfg"),
-            "ANSIBLE_HOME": str(self.directory / "ansible"),
-            "ANSIBLE_PIPELINING": "True",
-            "ANSIBLE_CALLBACK_PLUGINS": str(self.directory),
-            "ANSIBLE_DIFF_ALWAYS": "True",
-            "ANSIBLE_STDOUT_CALLBACK": "lines",
-        }
-        return dict(os.environ, LC_ALL="C.UTF-8", **configured)
+        return self.play_task(hosts, {"gopherops.devserver.go_bundle_unpack": arguments}, check=check)
 
     def placed(self, host: str) -> dict[str, bytes]:
         root = self.directory / host / "bundle"
         files = {str(path.relative_to(root)): path for path in root.rglob("*") if path.is_file()}
         return {name: path.read_bytes() for name, path in files.items() if name != ".lock"}
 
-    def leftovers(self) -> list[pathlib.Path]:
-        return [path for path in (self.directory / "ansible/tmp").rglob("*") if path.is_file()]
-
 
 @pytest.fixture
-def controller(tmp_path: pathlib.Path) -> Controller:
+def controller(tmp_path: pathlib.Path, playbooks: Playbooks) -> BundleController:
     (tmp_path / "controller").mkdir()
-    return Controller(tmp_path / "controller")
+    return BundleController(tmp_path / "controller", playbooks)
 
 
-def test_hosts_get_the_files_and_the_cache_gets_the_tools(controller: Controller, packed: t.Any) -> None:
+def test_hosts_get_the_files_and_the_cache_gets_the_tools(controller: BundleController, packed: t.Any) -> None:
     bundle = packed(FILES)
     planned = controller.play("a,b", bundle, check=True)
     assert [controller.placed("a"), controller.cache.exists(), controller.calls] == [{}, False, 4]
@@ -127,7 +77,7 @@ def test_hosts_get_the_files_and_the_cache_gets_the_tools(controller: Controller
     assert controller.leftovers() == []
 
 
-def test_a_complete_host_costs_one_call_and_no_transfer(controller: Controller, packed: t.Any) -> None:
+def test_a_complete_host_costs_one_call_and_no_transfer(controller: BundleController, packed: t.Any) -> None:
     bundle = packed(FILES)
     controller.play("a", bundle)
     before = controller.calls
@@ -136,7 +86,7 @@ def test_a_complete_host_costs_one_call_and_no_transfer(controller: Controller, 
     assert "invocation" not in result
 
 
-def test_an_empty_file_changes_nothing_without_a_call_of_the_module(controller: Controller) -> None:
+def test_an_empty_file_changes_nothing_without_a_call_of_the_module(controller: BundleController) -> None:
     result = controller.play("a", "")["a"]
     assert (result["changed"], controller.calls, controller.placed("a")) == (False, 0, {})
     defaults = {name: option.get("default") for name, option in ARGUMENT_SPEC.items()}
@@ -144,7 +94,7 @@ def test_an_empty_file_changes_nothing_without_a_call_of_the_module(controller: 
 
 
 def test_a_removal_needs_no_bundle_and_removes_only_what_a_bundle_has_filled(
-    controller: Controller, packed: t.Any
+    controller: BundleController, packed: t.Any
 ) -> None:
     controller.play("a", packed(FILES))
     root = controller.directory / "a/bundle"
@@ -158,7 +108,7 @@ def test_a_removal_needs_no_bundle_and_removes_only_what_a_bundle_has_filled(
     assert (root / "mine").exists()
 
 
-def test_a_damaged_or_other_tool_in_the_cache_is_replaced(controller: Controller, packed: t.Any) -> None:
+def test_a_damaged_or_other_tool_in_the_cache_is_replaced(controller: BundleController, packed: t.Any) -> None:
     bundle = packed(FILES)
     controller.play("a", bundle)
     directory = controller.cache / KEY
@@ -181,7 +131,7 @@ def waiting_for(path: pathlib.Path) -> bool:
     return False
 
 
-def test_a_tool_that_another_run_cached_is_not_cached_again(controller: Controller, packed: t.Any) -> None:
+def test_a_tool_that_another_run_cached_is_not_cached_again(controller: BundleController, packed: t.Any) -> None:
     bundle = packed(FILES)
     cache = ToolCache(str(controller.cache))
     digest = hashlib.sha256(TOOL).hexdigest()
@@ -206,7 +156,7 @@ def flipped(bundle: pathlib.Path, content: bytes) -> None:
 @pytest.mark.parametrize("check", [True, False], ids=["check", "run"])
 @pytest.mark.parametrize("content", [b"go" * 99, TOOL], ids=["toolchain", "tool"])
 def test_a_flipped_bit_changes_nothing_anywhere(
-    controller: Controller, packed: t.Any, content: bytes, check: bool
+    controller: BundleController, packed: t.Any, content: bytes, check: bool
 ) -> None:
     bundle = packed(FILES)
     flipped(bundle, content)
@@ -225,7 +175,9 @@ def key(tmp_path: pathlib.Path) -> pathlib.Path:
     return path
 
 
-def test_a_bundle_with_a_valid_signature_is_placed(controller: Controller, packed: t.Any, key: pathlib.Path) -> None:
+def test_a_bundle_with_a_valid_signature_is_placed(
+    controller: BundleController, packed: t.Any, key: pathlib.Path
+) -> None:
     with open_bundle(str(packed(FILES))) as opened:
         text, sha256 = opened.text, opened.sha256
     signed = packed(FILES, signature=sign_manifest(text, str(key)))
@@ -246,7 +198,9 @@ BAD: dict[str, tuple[dict[str, str], str]] = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_a_rejected_bundle_changes_nothing(controller: Controller, packed: t.Any, key: pathlib.Path, case: str) -> None:
+def test_a_rejected_bundle_changes_nothing(
+    controller: BundleController, packed: t.Any, key: pathlib.Path, case: str
+) -> None:
     overrides, word = BAD[case]
     options = {name: value.format(directory=key.parent) for name, value in overrides.items()}
     file = pathlib.Path(options.pop("file", packed(FILES)))

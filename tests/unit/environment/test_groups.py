@@ -9,12 +9,13 @@ import json
 import os
 import pathlib
 import re
-import subprocess
 import sys
 import typing as t
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core import errors
+
+from tests.support.playbooks import Playbooks
 
 COLLECTIONS = pathlib.Path(errors.__file__).parents[6]
 USER = getpass.getuser()
@@ -29,7 +30,17 @@ Users = t.Mapping[str, t.Mapping[str, t.Any]]
 
 
 @pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory) -> t.Callable[[Inventory], Users]:
+def playbooks(
+    tmp_path_factory: pytest.TempPathFactory, shared_directory: t.Callable[[str], pathlib.Path]
+) -> t.Iterator[Playbooks]:
+    settings = {"ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS), "ANSIBLE_NOCOLOR": "1", "LC_ALL": "C.UTF-8"}
+    runner = Playbooks(tmp_path_factory.mktemp("ansible"), shared_directory("code"), settings)
+    yield runner
+    runner.close()
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory, playbooks: Playbooks) -> t.Callable[[Inventory], Users]:
     """Play the role with an inventory, and return what each host's module makes of its user."""
 
     def play(inventory: Inventory) -> Users:
@@ -42,31 +53,13 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> t.Callable[[Inventory], 
             # Nothing of this machine's own is to be looked at.
             "devserver_vscode_settings": [str(directory / "settings.json")],
         }
-        argv = [
-            pathlib.Path(sys.executable).parent / "ansible-playbook",
-            "--check",
-            "-v",
-            "-i",
-            directory / "hosts.json",
-        ]
-        argv += ["-e", json.dumps(common), directory / "play.json"]
-        done = subprocess.run(argv, env=_environment(directory), check=False, capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout + done.stderr
-        results = {host: json.loads(result) for host, result in RESULT.findall(done.stdout)}
+        arguments = ["--check", "-v", "-i", str(directory / "hosts.json"), "-e", json.dumps(common)]
+        code, output = playbooks.run(*arguments, str(directory / "play.json"), directory=directory)
+        assert code == 0, output
+        results = {host: json.loads(result) for host, result in RESULT.findall(output)}
         return {host: one["users"][0] for host, one in results.items()}
 
     return play
-
-
-def _environment(directory: pathlib.Path) -> dict[str, str]:
-    (directory / "ansible.cfg").touch()
-    own = {
-        "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
-        "ANSIBLE_CONFIG": str(directory / "ansible.cfg"),
-        "ANSIBLE_HOME": str(directory / "ansible"),
-        "ANSIBLE_NOCOLOR": "1",
-    }
-    return dict(os.environ, LC_ALL="C.UTF-8", **own)
 
 
 def hosts(**variables: t.Mapping[str, t.Any]) -> dict[str, t.Any]:

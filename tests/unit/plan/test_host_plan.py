@@ -87,10 +87,11 @@ class Project:
 
 
 @pytest.fixture(scope="module")
-def playbooks(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Playbooks]:
-    home = tmp_path_factory.mktemp("ansible")
-    (home / "ansible.cfg").write_text("[connection]\npipelining = True\n")
-    runner = Playbooks(home, {"ANSIBLE_CONFIG": str(home / "ansible.cfg"), "ANSIBLE_CALLBACK_RESULT_FORMAT": "json"})
+def playbooks(
+    tmp_path_factory: pytest.TempPathFactory, shared_directory: t.Callable[[str], pathlib.Path]
+) -> t.Iterator[Playbooks]:
+    settings = {"ANSIBLE_CALLBACK_RESULT_FORMAT": "json", "ANSIBLE_PIPELINING": "True"}
+    runner = Playbooks(tmp_path_factory.mktemp("ansible"), shared_directory("code"), settings, ["host_plan"])
     yield runner
     runner.close()
 

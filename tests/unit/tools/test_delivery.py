@@ -5,67 +5,35 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import pathlib
 import shutil
 import subprocess
-import sys
 import typing as t
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._tools.cache import ToolCache, default_directory
 
+from tests.support.controller import Controller
+from tests.support.playbooks import Playbooks
+
 HELLO = {"package": "example.com/hello", "version": "v1.0.0"}
 SECOND = {"package": "example.com/tool/v2", "version": "v2.3.4"}
-COLLECTIONS = pathlib.Path(sys.modules[DevserverError.__module__].__file__ or "").parents[6]
-CALLBACK = """
-import json
-from ansible.plugins.callback import CallbackBase
-
-class CallbackModule(CallbackBase):
-    CALLBACK_VERSION, CALLBACK_TYPE, CALLBACK_NAME = 2.0, "stdout", "lines"
-
-    def v2_runner_on_ok(self, result, **_options):
-        print(json.dumps([result._host.get_name(), result._result]))
-
-    v2_runner_on_failed = v2_runner_on_unreachable = v2_runner_on_ok
-"""
 
 
-class Fleet:
-    """Directories as hosts, a go that counts what it builds, and a Python that counts the modules that it runs."""
+class Fleet(Controller):
+    """A controller that installs tools on its hosts, with a go that counts what it builds."""
 
-    def __init__(self, directory: pathlib.Path, goroot: str, proxy: str) -> None:
-        self.directory = directory
-        self.cache = directory / "cache"
+    def __init__(self, directory: pathlib.Path, playbooks: Playbooks, goroot: str, proxy: str) -> None:
+        super().__init__(directory, playbooks)
         self.proxy = proxy
-        self._builds, self._calls = self._log("builds"), self._log("calls")
-        self._script("go/bin/go", f'[ "$1" != install ] || echo >>{self._builds}\nexec {goroot}/bin/go "$@"')
-        self._script("python", f'echo >>{self._calls}\nexec {sys.executable} "$@"')
-        (directory / "lines.py").write_text(CALLBACK)
-        (directory / "ansible.cfg").touch()
-
-    def _log(self, name: str) -> pathlib.Path:
-        path = self.directory / name
-        path.touch()
-        path.chmod(0o666)
-        return path
-
-    def _script(self, name: str, text: str) -> None:
-        path = self.directory / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"#!/bin/sh\n{text}\n")
-        path.chmod(0o755)
+        self._builds = self.log("builds")
+        self.script("go/bin/go", f'[ "$1" != install ] || echo >>{self._builds}\nexec {goroot}/bin/go "$@"')
 
     @property
     def builds(self) -> int:
         return len(self._builds.read_text().splitlines())
-
-    @property
-    def calls(self) -> int:
-        return len(self._calls.read_text().splitlines())
 
     def play(
         self, hosts: str, *tools: t.Mapping[str, t.Any], check: bool = False, **options: t.Any
@@ -75,27 +43,7 @@ class Fleet:
         places = {"root": f"{root}/tools", "bin_dir": f"{root}/bin", "goroot": str(self.directory / "go")}
         shared = {"goproxy": self.proxy, "cache_dir": str(self.cache), "record": False}
         arguments = {**shared, "tools": tools, **places, **options}
-        play = {"hosts": "all", "gather_facts": False, "tasks": [{"gopherops.devserver.go_tool": arguments}]}
-        (self.directory / "play.yml").write_text(json.dumps([play]))
-        variables = {"ansible_connection": "local", "ansible_python_interpreter": str(self.directory / "python")}
-        argv = [pathlib.Path(sys.executable).parent / "ansible-playbook", "--forks", "2", "-i", hosts + ","]
-        argv += ["-e", json.dumps(variables), self.directory / "play.yml", *(["--check"] if check else [])]
-        completed = subprocess.run(argv, env=self._environment(), check=False, capture_output=True, text=True)
-        results = dict(json.loads(line) for line in completed.stdout.splitlines() if line.startswith('["'))
-        assert sorted(results) == sorted(hosts.split(",")), completed.stdout + completed.stderr
-        return results
-
-    def _environment(self) -> dict[str, str]:
-        configured = {
-            "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
-            "ANSIBLE_CONFIG": str(self.directory / "ansible.cfg"),
-            "ANSIBLE_HOME": str(self.directory / "ansible"),
-            "ANSIBLE_PIPELINING": "True",
-            "ANSIBLE_CALLBACK_PLUGINS": str(self.directory),
-            "ANSIBLE_DIFF_ALWAYS": "True",
-            "ANSIBLE_STDOUT_CALLBACK": "lines",
-        }
-        return dict(os.environ, GONOSUMDB="example.com", LC_ALL="C.UTF-8", **configured)
+        return self.play_task(hosts, {"gopherops.devserver.go_tool": arguments}, check=check)
 
     def binary(self, tool_host: str, name: str = "hello") -> pathlib.Path:
         return (self.directory / tool_host / "bin" / name).resolve()
@@ -105,9 +53,9 @@ class Fleet:
 
 
 @pytest.fixture
-def fleet(quick_goroot: str, proxy: str, tool_host: t.Any) -> Fleet:
+def fleet(quick_goroot: str, proxy: str, tool_host: t.Any, playbooks: Playbooks) -> Fleet:
     """A fleet of hosts without any tool; the last argument only provides its public directory."""
-    return Fleet(tool_host.root.parent, quick_goroot, proxy)
+    return Fleet(tool_host.root.parent, playbooks, quick_goroot, proxy)
 
 
 def sources(results: t.Mapping[str, t.Any]) -> list[str]:
@@ -134,7 +82,7 @@ def test_one_builds_and_the_others_get_copies(fleet: Fleet) -> None:
     later = fleet.play("d", HELLO, SECOND, goproxy="off")
     assert sources(later) == ["copied"] * 2
     assert subprocess.run([fleet.binary("d")], check=True, capture_output=True, text=True).stderr == "hello\n"
-    assert list(fleet.directory.glob("ansible/tmp/*")) == []
+    assert fleet.leftovers() == []
 
 
 @pytest.mark.parametrize(
