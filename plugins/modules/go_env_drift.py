@@ -199,21 +199,21 @@ from ..module_utils._tools.workarounds import ARGUMENT_SPEC as WORKAROUND_SPEC
 def main() -> None:
     spec = dict(
         ARGUMENT_SPEC,
-        go_version={"type": "str", "default": ""},
-        go_minimum={"type": "str", "default": ""},
+        go_version={"type": "str", "default": Options.go_version},
+        go_minimum={"type": "str", "default": Options.go_minimum},
         tools={"type": "list", "elements": "dict", "default": []},
-        tools_root={"type": "path", "default": "/usr/local/lib/go-tools"},
-        tools_bin_dir={"type": "path", "default": "/usr/local/bin"},
-        tools_user_bin_dir={"type": "str", "default": "go/bin"},
+        tools_root={"type": "path", "default": Options.tools_root},
+        tools_bin_dir={"type": "path", "default": Options.tools_bin_dir},
+        tools_user_bin_dir={"type": "str", "default": Options.tools_user_bin_dir},
         tools_goroot={"type": "path"},
         gopls={"type": "path"},
         gopls_workarounds={"type": "list", "elements": "dict", "default": [], "options": WORKAROUND_SPEC},
-        crash_days={"type": "float", "default": 7},
+        crash_days={"type": "float", "default": Options.crash_days},
         debug_services={"type": "dict", "default": {}},
         debug_services_stopped={"type": "list", "elements": "str", "default": []},
-        tls_renew_before={"type": "str", "default": "+30d"},
+        tls_renew_before={"type": "str", "default": Options.tls_renew_before},
         host={"type": "str", "default": ""},
-        timeout={"type": "float", "default": 10},
+        timeout={"type": "float", "default": Options.timeout},
     )
     run_reader(spec, _read)
 

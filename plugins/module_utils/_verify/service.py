@@ -174,7 +174,7 @@ def _find_listener(sandbox: UserSandbox, leader: int, address: Address) -> Addre
 def _session_inodes(account: Account, leader: int) -> set[str]:
     inodes: set[str] = set()
     for pid in session_processes(leader):
-        # In a container, only the user may inspect the process; outside of one, root also one with capabilities.
+        # Root may inspect every process, but in a container only its own; there the user may inspect those of the user.
         for reader in (None, account):
             with contextlib.suppress(OSError), acting_as(reader):
                 inodes |= socket_inodes(pid)

@@ -366,21 +366,9 @@ def _observation(pair: _Pair, probe: Probe, details: _Details | None) -> Observa
 
 def _combined(pair: _Pair, probe: Probe, details: _Details | None) -> Observation:
     result = details.programs.result() if details and details.programs else _Programs({}, GoResult({}))
-    return Observation(
-        *pair,
-        probe.environment,
-        probe.problem,
-        programs=result.programs,
-        go=result.go,
-        assignments=details.assignments.result() if details else (),
-        seconds=probe.seconds,
-        unexpected_output=probe.unexpected_output,
-        go_is=probe.go_is,
-        stale=probe.stale,
-        failure=probe.failure,
-        limits=probe.limits,
-        held=probe.held,
-    )
+    assignments = details.assignments.result() if details else ()
+    of_probe = {name: value for name, value in probe._asdict().items() if name != "login"}
+    return Observation(*pair, **of_probe, programs=result.programs, go=result.go, assignments=assignments)
 
 
 def _query_trusted_go(
