@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import typing as t
 
@@ -110,7 +111,11 @@ def _merged(group: t.Sequence[Finding], users: t.Collection[str]) -> Finding:
     everybody = set(affected) == set(users)
     alike = [finding for finding in group if _is_alike(finding, first)]
     named = "all users" if everybody else ", ".join(affected)
-    cause = first.cause if len({finding.cause for finding in group}) == 1 else f"{first.user} has: {first.cause}"
+    # Lines of one user's own files do not concern the others.
+    causes = collections.Counter(finding.cause for finding in alike)
+    cause = min(causes, key=lambda cause: (-causes[cause], len(cause)))
+    if len({finding.cause for finding in group}) > 1:
+        cause = f"{next(finding.user for finding in alike if finding.cause == cause)} has: {cause}"
     return dataclasses.replace(
         first,
         cause=f"for {named}: {cause}",

@@ -58,6 +58,13 @@ def test_a_line_that_concerns_several_users_is_one_finding_of_the_host(users: li
     assert merged.remedy.variables == shared
 
 
+def test_the_cause_for_several_users_is_the_one_that_most_of_them_have() -> None:
+    causes = {"a": "bash has x from /home/a/.bashrc:3; cron has y", "b": "cron has y", "c": "cron has y"}
+    found = [finding(user=user, cause=cause) for user, cause in causes.items()]
+    (merged,) = by_cause(found, list(causes))
+    assert merged.cause == "for all users: b has: cron has y"
+
+
 @pytest.mark.parametrize("entry", ["~/bin", "bin", ""])
 def test_an_entry_of_the_path_of_the_host_is_one_finding_of_the_host(fake_host: t.Any, entry: str) -> None:
     line = Assignment("PATH", f"{entry}:/usr/bin", Source("file", "/etc/environment", 4))

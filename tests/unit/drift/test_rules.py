@@ -41,6 +41,10 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules i
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import PROVISION_AGAIN, Snapshot
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import login
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.bash import BashContext
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.devcontainer import (
+    DevcontainerContext,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.editor_files import EditorFile
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
     UserEnvironment,
 )
@@ -531,6 +535,68 @@ class Debug(BashContext):
 
     name = "vscode_debug"
     in_terminal = False
+
+
+def test_the_line_that_puts_another_go_first_is_the_cause(fake_host: t.Any) -> None:
+    (fake_host.tmp / "shims").mkdir()
+    other = fake_host.tmp / "shims/go"
+    other.write_text("")
+    declared = ":".join([*fake_host.declaration.users[0].path, "/usr/bin"])
+    written = [
+        ("/h/.early", f"{other.parent}/:/usr/bin"),
+        ("/etc/bash.bashrc", declared),
+        ("/h/.bashrc", f"{other.parent}:{declared}"),
+        ("/h/.profile", f"/h/.local/bin:{other.parent}:{declared}"),
+    ]
+    lines = [Assignment("PATH", value, Source("file", file, 5)) for file, value in written]
+    seen = fake_host("bash", environment={"PATH": written[-1][1]}, set_by=lines, programs={"go": [str(other)]})
+    (finding,) = fake_host.findings(seen)
+    assert (finding.rule.id, finding.source) == ("GD202", Source("file", "/h/.bashrc", 5))
+
+
+def test_another_value_of_an_editor_is_reported_beside_a_debug_session(fake_host: t.Any) -> None:
+    setting = Assignment("GOPROXY", "off", Source("file", "/w/c.code-workspace", 3))
+    debug = dataclasses.replace(fake_host("bash", go_values={"GOPROXY": "https://b.example,direct"}), context=Debug())
+    server = fake_host("cron", environment={"GOPROXY": "off"}, go_values={"GOPROXY": "off"}, set_by=[setting])
+    of_editor, of_debug = fake_host.findings(fake_host(), server, debug)
+    assert (of_debug.rule.id, of_editor.rule.id, of_editor.source) == ("GD104", "GD102", setting.source)
+
+
+@pytest.mark.parametrize(("file", "expected"), [("/w/c.code-workspace", "delete or correct"), ("/w/x.env", "remove")])
+def test_the_remedy_of_a_debug_session_fits_the_place_of_its_value(fake_host: t.Any, file: str, expected: str) -> None:
+    """A session gets what the editor's server has, unless its own configuration replaces that."""
+    values = {"GOPROXY": "off"}
+    setting = Assignment("GOPROXY", "off", Source("file", "/w/c.code-workspace", 3))
+    line = [Assignment("GOPROXY", "off", Source("file", file, 3))]
+    server = fake_host("cron", environment=values, go_values=values, set_by=[setting])
+    debug = fake_host("bash", environment=values, go_values=values, set_by=line)
+    found = fake_host.findings(fake_host(), server, dataclasses.replace(debug, context=Debug()))
+    (of_debug,) = [finding for finding in found if finding.rule.id == "GD104"]
+    assert of_debug.remedy.text.startswith(expected)
+
+
+def test_the_remedy_names_every_line_with_another_value(fake_host: t.Any) -> None:
+    values = {"GOFLAGS": "-tags=x"}
+    lines = [Assignment("GOFLAGS", "-tags=x", Source("file", file, 5)) for file in ("/w/a.json", "/w/b.json")]
+    others = [fake_host(name) for name in ("login", "zsh", "ssh")]
+    first, second = [
+        fake_host(name, environment=values, go_values=values, set_by=[line])
+        for name, line in zip(("bash", "cron"), lines, strict=True)
+    ]
+    (finding,) = [one for one in fake_host.findings(*others, first, second) if one.rule.id == "GD102"]
+    assert finding.remedy.text.startswith("delete /w/a.json:5 and delete /w/b.json:5, or declare GOFLAGS")
+
+
+def test_each_container_without_a_declared_variable_is_a_finding(fake_host: t.Any) -> None:
+    declare(fake_host, GOPROXY="https://a.example")
+    files = ["/w/.devcontainer.json", "/w/.devcontainer/x/devcontainer.json"]
+    seen = [
+        dataclasses.replace(fake_host("bash"), context=DevcontainerContext(EditorFile(path), f"/w{n}"))
+        for n, path in enumerate(files)
+    ]
+    assert [finding.source for finding in by_cause(fake_host.findings(*seen), [])] == [
+        Source("file", path) for path in files
+    ]
 
 
 RELATIVE = {"": "an empty entry", ".": "'.'", "bin": "'bin'", "~/bin": "'~/bin'"}
@@ -1116,7 +1182,7 @@ def test_a_tool_of_some_users_is_not_evaluated_for_others(fake_host: t.Any) -> N
     (finding,) = fake_host.evaluate(
         dataclasses.replace(seen, assignments=[Assignment("PATH", path, at)]), tools=[tool(fake_host)]
     )[1]
-    assert (finding.source, f"PATH was last set by {at}" in finding.cause) == (at, True)
+    assert (finding.source, f"its place in PATH is from {at}" in finding.cause) == (at, True)
     assert fake_host.ids(seen, tools=[tool(fake_host, users=["somebody-else"])]) == []
 
 

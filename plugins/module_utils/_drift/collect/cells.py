@@ -94,7 +94,8 @@ class _Row:
         actual = paths[0] if paths else None
         status = "missing" if actual is None else "ok" if self._is_same_file(actual, expected) else "drift"
         status = status if self._observation.walked else "unknown"
-        sources = [*self._sources("PATH")[:1], *(Source("file", path) for path in paths[1:])]
+        by = self._observation.source_before(os.path.dirname(actual), self._observation.user.path) if actual else None
+        sources = [*([by] if by else self._sources("PATH")[:1]), *(Source("file", path) for path in paths[1:])]
         return self._cell("go", expected, actual, status, sources)
 
     def _variable(self, variable: str, expected: str | None) -> Cell:

@@ -14,6 +14,7 @@ from ..._core.provenance import Assignment, Source
 from ..._environment.contexts.base import Context, Failure
 from ..._environment.declaration import DIRECTORY_VARIABLES, UserEnvironment
 from ..._shells.shell_query import RESOURCES
+from ..cells import plain_path
 
 # Compared even if they are not declared: these decide how go builds.
 _MODULES = ("GOPROXY", "GOSUMDB", "GONOSUMDB", "GONOPROXY", "GOPRIVATE", "GOINSECURE", "GOVCS", "GOAUTH")
@@ -88,6 +89,17 @@ class Observation:
         """Return the source of the startup's last assignment to one of these names."""
         sources = [item.source for item in self.assignments if item.name in names]
         return sources[-1] if sources else None
+
+    def source_before(self, directory: str, others: t.Container[str]) -> Source | None:
+        """Return the line that puts a directory into PATH before the ``others``; None if no line shows that."""
+        source = None
+        for item in self.assignments:
+            # A line that refers to other variables does not show its entries.
+            if item.name == "PATH" and not set("$@~") & set(item.value):
+                entries = map(plain_path, item.value.split(":"))
+                first = next((entry for entry in entries if entry == directory or entry in others), None)
+                source = (source or item.source) if first == directory else None
+        return source
 
     def source_of_limit(self, resource: str) -> Source | None:
         """Return the source of the last command or line that limits a resource."""

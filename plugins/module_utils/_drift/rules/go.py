@@ -38,7 +38,7 @@ order of PATH) follow from that and are not reported again, but for a GOROOT tha
 distribution is GD207. A directory of gvm, goenv, asdf, mise, g, gobrew, SDKMAN or Homebrew is reported with the name of
 that manager.""",
     fix="Remove that copy, or the line that puts its directory first. The source is the line that last set PATH.",
-    example="/home/bob/my/bin/go runs; expected /usr/local/go/bin/go; PATH was last set by /home/bob/.profile:10",
+    example="/home/bob/my/bin/go runs; expected /usr/local/go/bin/go; its place in PATH is from /home/bob/.profile:10",
 )
 GO_VERSION = Rule(
     "GD203",
@@ -95,7 +95,7 @@ GO_DISTRIBUTION = Rule(
 As GD202, for a copy in a directory of packages (/usr/bin, /usr/lib, /snap and the like). A package installed it,
 perhaps as a dependency.""",
     fix="Correct the order of PATH, or remove the package (`apt-get remove golang-go`, `dnf remove golang`).",
-    example="/usr/bin/go runs; expected /usr/local/go/bin/go; PATH was last set by /home/alice/.bashrc:9",
+    example="/usr/bin/go runs; expected /usr/local/go/bin/go; its place in PATH is from /home/alice/.bashrc:9",
 )
 GO_COPIES = Rule(
     "GD208",
@@ -231,7 +231,9 @@ def _which_go(snapshot: Snapshot, row: Row) -> t.Iterator[Finding]:
         yield row.finding(GO_MISSING, f"{cause}; expected {go.expected}", remedy, "go", source)
     elif go and go.status == "drift" and go.actual:
         packaged = go.actual.startswith(_PACKAGES)
-        cause = f"{go.actual}{_of_manager(go.actual)} runs; expected {go.expected}; PATH was last set by {go.source}"
+        cause = (
+            f"{go.actual}{_of_manager(go.actual)} runs; expected {go.expected}; its place in PATH is from {go.source}"
+        )
         copy = "the package that installed it" if packaged else go.actual
         action = f"remove {copy}, or the line that puts its directory first"
         if path and go.source and (go.source.file or "").endswith(".json"):

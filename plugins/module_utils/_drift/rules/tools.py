@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 
 from ..._core.provenance import Source
@@ -34,8 +35,8 @@ A directory before that of the pinned tools has an executable of the same name t
 line that has set PATH, or the executable if only managed files set it.""",
     fix="Remove that copy, or the line that puts its directory first.",
     example="""\
-/home/alice/go/bin/gopls runs; expected /usr/local/lib/go-tools/gopls/v0.16.2-go1.22.12/gopls; PATH was last set by
-/home/alice/.bashrc:9""",
+/home/alice/go/bin/gopls runs; expected /usr/local/lib/go-tools/gopls/v0.16.2-go1.22.12/gopls; its place in PATH
+is from /home/alice/.bashrc:9""",
 )
 TOOL_IN_GOBIN = Rule(
     "GD403",
@@ -114,9 +115,9 @@ def _shadowed(snapshot: Snapshot, row: Row, tool: PinnedTool) -> t.Iterator[Find
     if first is None or tool.reason or not tool.is_for(row.user.account.name):
         return
     if snapshot.real_path(first) != snapshot.real_path(tool.path):
-        path = row.source("PATH")
+        path = row.observation.source_before(os.path.dirname(first), row.user.path) or row.source("PATH")
         by_hand = path and path.line and path.file not in snapshot.managed_files.repaired
         source = path if by_hand else Source("file", first)
-        cause = f"{first} runs; expected {tool.path}; PATH was last set by {path}"
+        cause = f"{first} runs; expected {tool.path}; its place in PATH is from {path}"
         remedy = Remedy(f"remove {first}, or {path if by_hand else 'the line'} that puts its directory first")
         yield row.finding(TOOL_SHADOWED, cause, remedy, tool.name, source)

@@ -155,16 +155,19 @@ def evaluate(snapshot: Snapshot) -> t.Iterator[Finding]:
     for row in snapshot.rows:
         yield from _path(snapshot, row)
         for cell in row.cells.values():
-            place = (cell.user, cell.context, cell.workspace, cell.variable)
-            if _plainly_differs(cell) and not row.is_outdated(cell.variable) and place not in reported:
+            if _plainly_differs(cell) and not row.is_outdated(cell.variable) and _place(cell) not in reported:
                 yield _differs(snapshot, row, cell)
     yield from once_per_user(finding for row in snapshot.rows for finding in _relative_path(row, snapshot.host_path))
-    yield from _conflicts(snapshot, {(finding.user, finding.variable) for finding in debug})
+    yield from _conflicts(snapshot, reported)
     yield from _carriage_returns(snapshot, {file.path for file in snapshot.settings_files})
     yield from _settings_files(snapshot)
     yield from _misspelt(snapshot)
     yield from _host_path(snapshot)
     yield from _sudo_path(snapshot)
+
+
+def _place(cell: Cell) -> tuple[str, ...]:
+    return cell.user, cell.context, cell.workspace, cell.variable
 
 
 def _sudo_path(snapshot: Snapshot) -> t.Iterator[Finding]:
@@ -196,6 +199,9 @@ def _differs(snapshot: Snapshot, row: Row, cell: Cell) -> Finding:
     if not row.observation.context.gives_environment and (file.error or file.missing_target):
         # A go alone has its values from that file.
         fault = fault._replace(source=Source("file", file.path))
+    elif fault.source is None and row.observation.context.checkout_file:
+        # Each of these files is to be corrected.
+        fault = fault._replace(source=Source("file", row.observation.context.checkout_file))
     remedy = propose_value(fault.remedy, cell.variable, cell.actual, cell.user) if cell.actual else Remedy(fault.remedy)
     values = (cell.expected, cell.actual)
     expected, actual = (shortened(masked_by_name(cell.variable, value or "")) for value in values)
@@ -214,9 +220,9 @@ def _path(snapshot: Snapshot, row: Row) -> t.Iterator[Finding]:
         yield row.finding(PATH_ORDER, cause, Remedy(fault.remedy), "PATH", fault.source)
 
 
-def _conflicts(snapshot: Snapshot, reported: t.Container[tuple[str, str]]) -> t.Iterator[Finding]:
-    for (user, variable), group in _disagreeing(snapshot).items():
-        if variable in _OWN_RULES or (user, variable) in reported:
+def _conflicts(snapshot: Snapshot, reported: t.Container[tuple[str, ...]]) -> t.Iterator[Finding]:
+    for (user, variable), group in _disagreeing(snapshot, reported).items():
+        if variable in _OWN_RULES:
             continue
         places: dict[str, list[str]] = {}
         for cell in group:
@@ -229,7 +235,7 @@ def _conflicts(snapshot: Snapshot, reported: t.Container[tuple[str, str]]) -> t.
         rarest = min(group, key=lambda cell: (is_default(cell.source), counts[cell.actual]))
         commonest = max(group, key=lambda cell: counts[cell.actual])
         flagged = [cell for cell in group if describe_program_flag(variable, cell.actual or "")]
-        remedy = _delete_flags(flagged) if flagged else _settle(snapshot, rarest, commonest)
+        remedy = _delete_flags(flagged) if flagged else _settle(snapshot, group, rarest, commonest)
         source = (flagged or [rarest])[0].source
         yield Finding(CONTEXTS_DISAGREE, values, remedy, user=user, variable=variable, source=source)
 
@@ -239,14 +245,15 @@ def _delete_flags(flagged: t.Sequence[Cell]) -> Remedy:
     return Remedy(f"delete it at {places}: {describe_program_flag(flagged[0].variable, flagged[0].actual or '')}")
 
 
-def _settle(snapshot: Snapshot, rarest: Cell, commonest: Cell) -> Remedy:
+def _settle(snapshot: Snapshot, group: t.Sequence[Cell], rarest: Cell, commonest: Cell) -> Remedy:
     """Return the remedy that gives every context one value."""
     text = f"declare {rarest.variable}, so that every context gets one value"
     if rarest.source == SET_ENVIRONMENT:
         text = snapshot.fix(rarest)
     elif (not commonest.actual or is_default(commonest.source)) and rarest.source and rarest.source.line:
         # A declared default does not win against that line.
-        return Remedy(f"{delete_line(rarest, rarest.source)}, or {text}")
+        lines = {cell.source: delete_line(cell, cell.source) for cell in group if cell.source and cell.source.line}
+        return Remedy(f"{' and '.join(lines.values())}, or {text}")
     return propose_value(text, rarest.variable, commonest.actual or "", rarest.user)
 
 
@@ -269,13 +276,14 @@ def _relative_path(row: Row, host_path: Assignment | None) -> t.Iterator[Finding
         )
 
 
-def _disagreeing(snapshot: Snapshot) -> dict[tuple[str, str], list[Cell]]:
+def _disagreeing(snapshot: Snapshot, reported: t.Container[tuple[str, ...]]) -> dict[tuple[str, str], list[Cell]]:
     """Return the cells with different values, by user and variable, without those that another finding explains."""
     groups: dict[tuple[str, str], list[Cell]] = {}
     following: dict[tuple[str, str], list[bool]] = {}
     for row in snapshot.rows:
         for cell in row.cells.values():
-            if cell.status == "conflict" and not (is_default(cell.source) and _has_other_defaults(row, cell.variable)):
+            explained = is_default(cell.source) and _has_other_defaults(row, cell.variable)
+            if cell.status == "conflict" and not explained and _place(cell) not in reported:
                 groups.setdefault((cell.user, cell.variable), []).append(cell)
                 following.setdefault((cell.user, cell.variable), []).append(follows(cell, row.cells))
     return {
@@ -303,8 +311,16 @@ def _debug_differs(snapshot: Snapshot) -> t.Iterator[Finding]:
             if terminals and not explained and not any(same_value(variable, actual, other) for other in terminals):
                 expected = " or ".join(shortened(value) if value else "no value" for value in terminals)
                 state = f"{variable} is {shortened(actual or 'not set')} in debug sessions, from {row.source(variable)}"
-                remedy = Remedy(f"remove {variable} from the launch configuration or its envFile")
+                remedy = Remedy(_restore_debug(snapshot, row, variable))
                 yield row.finding(DEBUG_DIFFERS, f"{state}; expected {expected}, as in terminals", remedy, variable)
+
+
+def _restore_debug(snapshot: Snapshot, row: Row, variable: str) -> str:
+    """Return how a debug session gets the value of the terminals: its own configuration sets it, or the server's."""
+    rows = (other for other in snapshot.rows if other.user is row.user and other.observation.context.name != _DEBUG)
+    if any(other.source(variable) == row.source(variable) for other in rows):
+        return snapshot.fix(row.cells[variable])
+    return f"remove {variable} from the launch configuration or its envFile"
 
 
 def _in_terminals(snapshot: Snapshot, user: str, variable: str) -> list[str | None]:
