@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs the module go_env, and proves over a new connection that the host still lets this play in.
 
-If the module has changed files that logins or sudo read, a timer on the host restores them, unless a second call of the
-module confirms them. That call is made over a connection of its own and with the play's become, so it is the proof.
+If the module is to change files that logins or sudo read, a call over a new connection, with the play's become, must
+succeed before: else nothing is written. Then a timer on the host restores the files unless another such call confirms
+them, so that call is the proof.
 """
 
 from __future__ import annotations
@@ -32,10 +33,16 @@ class ActionModule(DevserverAction):
 
     def _run(self) -> Result:
         result = self._module(prepare=not self._task.check_mode)
+        limit = int(self._task.args.get("rollback_after", _ROLLBACK_AFTER))
+        if result.pop("unproven", False):
+            problem = self._call_over_new_connection(limit, probe=True)
+            if problem:
+                return _no_connection(problem)
+            result = self._module(prepare=True, proven=True)
+        kept = result.pop("kept", [])
         identifier, suspect = result.pop("unconfirmed", ""), result.pop("suspect", "")
         if not identifier:
             return result
-        limit = int(self._task.args.get("rollback_after", _ROLLBACK_AFTER))
         restored_at = time.monotonic() + limit + _RESTORING
         problem = self._call_over_new_connection(limit, confirm=identifier)
         if not problem:
@@ -52,15 +59,17 @@ class ActionModule(DevserverAction):
             result,
             failed=True,
             access_problem=problem,
-            msg="the previous files are restored, because a new connection to the host failed with the new ones:"
-            f" {problem}. To fix this: {remedy}." + (f" {previous}" if previous else ""),
+            msg="the previous files of the host are restored, because a new connection to the host failed with the new"
+            f" ones: {problem}. To fix this: {remedy}."
+            + (f" The files of users stay as this run has written them: {', '.join(kept)}." if kept else "")
+            + (f" {previous}" if previous else ""),
         )
 
     def _module(self, **request: t.Any) -> Result:
         result: Result = self._execute_module(module_args=dict(self._task.args, _access=request), task_vars=self._vars)
         return result
 
-    def _call(self, limit: int, **request: str) -> str:
+    def _call(self, limit: int, **request: t.Any) -> str:
         """Return why a call of the module fails; empty if it succeeds."""
         try:
             with _time_limit(0 if self._task.timeout else limit):
@@ -68,13 +77,27 @@ class ActionModule(DevserverAction):
         except _TimeLimitExceeded:
             return f"it took longer than {limit} seconds"
         except AnsibleError as error:
-            return str(error)
+            return str(error).rstrip(". ")
         stderr = str(result.get("module_stderr", "")).strip()
-        return f"{result.get('msg')} {stderr}".strip() if result.get("failed") else ""
+        return f"{result.get('msg')} {stderr}".rstrip(". ") if result.get("failed") else ""
 
-    def _call_over_new_connection(self, limit: int, **request: str) -> str:
+    def _call_over_new_connection(self, limit: int, **request: t.Any) -> str:
         with _new_connection(self._connection):
             return self._call(limit, **request)
+
+
+def _no_connection(problem: str) -> Result:
+    """Return the failure of a run that has changed nothing, because no new connection works."""
+    return {
+        "changed": False,
+        "failed": True,
+        "access_problem": problem,
+        "msg": "nothing was changed, because files that logins read would change and a new connection to the host fails"
+        f" already with the present ones: {problem}. To fix this: make it possible to connect and to use become without"
+        " input at the terminal, such as with a key that sshd's AuthenticationMethods accepts alone, and run again; or"
+        " keep a root session open, and set environment_rollback_after (rollback_after of go_env) to 0, which changes"
+        " the files without a proof.",
+    }
 
 
 @contextlib.contextmanager

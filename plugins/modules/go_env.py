@@ -23,9 +23,11 @@ description:
   - A file or directory of one user that cannot be used, such as settings with a syntax error or a file with the wrong
     owner, is skipped. The module writes everything else, fails at the end, and lists such files in RV(skipped_files).
     Invalid options are reported before the first write.
-  - A host stays reachable. If files changed that logins, C(sudo) or C(cron) read, the action plugin of this name opens
-    a new connection beside the one of the play, and uses the play's C(become) there. If that fails, the previous files
-    of the host are restored and the task fails with the reason; a timer on the host does so if the controller cannot.
+  - A host stays reachable. If files are to change that logins, C(sudo) or C(cron) read, the action plugin of this name
+    first opens a new connection beside the one of the play, and uses the play's C(become) there. If that fails, the
+    task fails with the reason and nothing is changed. It does the same after the change. If that fails, the previous
+    files of the host are restored and the task fails with the reason; a timer on the host does so if the controller
+    cannot. The message names the files of users that stay changed.
 notes:
   - The task cannot run asynchronously.
   - Sessions that are open already keep the environment they were started with. A user's systemd manager that runs
@@ -48,7 +50,8 @@ options:
     description:
       - The time limit in seconds for the proof that a new connection and C(become) work after files of the host have
         changed. Thereafter the host restores the previous files by itself.
-      - Raise it for hosts where logins are slow. V(0) changes the files without a proof.
+      - Raise it for hosts where logins are slow. V(0) changes the files without a proof, such as where each new
+        connection needs input at the terminal.
     type: int
     default: 60
   _access:
@@ -83,7 +86,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 access_problem:
-  description: Why a new connection with C(become) failed with the new files. The previous files are restored.
+  description:
+    - Why a new connection with C(become) failed. If that was before the first change, nothing was changed; otherwise
+      the previous files of the host are restored.
   returned: if that failed
   type: str
   sample: "sudo: pam_open_session: Permission denied"

@@ -24,9 +24,8 @@ PLAYBOOK = """
 - hosts: all
   become: true
   gather_facts: false
-  module_defaults:
-    gopherops.devserver.go_env:
-      rollback_after: "{{ limit }}"
+  vars:
+    environment_rollback_after: "{{ limit }}"
   roles:
     - gopherops.devserver.environment
 """
@@ -123,7 +122,7 @@ def test_the_files_come_back_if_the_new_ones_lock_out(operator, plant, service):
     # In YAML a long message has several lines.
     output = " ".join((completed.stdout + completed.stderr).split())
     assert completed.returncode == 2, output
-    assert "the previous files are restored, because a new connection to the host failed" in output
+    assert "the previous files of the host are restored, because a new connection to the host failed" in output
     assert operator.host.check_output(FILES) == before
     assert operator.gets_in()
     assert not operator.host.file("/run/gopherops/access.json").exists

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Changes of the files that logins, sudo and cron read: the host restores them unless a new connection confirms them.
 
-The timer runs on the host, so that a controller that no longer gets in, or was killed, does not matter.
+They begin only after a new connection has worked, because one that failed before could confirm nothing. The timer runs
+on the host, so that a controller that no longer gets in, or was killed, does not matter.
 """
 
 from __future__ import annotations
@@ -33,23 +34,36 @@ _LOCK_TIMEOUT = 120
 _START_TIMEOUT = 20
 
 
+class ConnectionUnproven(Exception):
+    """The run would change files of the host, and no new connection has been made yet; nothing is written."""
+
+
 class AccessGuard:
     """What restores the files of one run; ``identifier`` is empty as long as the run has not changed any.
 
-    With 0 ``seconds`` nothing is restored.
+    With 0 ``seconds`` nothing is restored. ``proven`` means that a new connection has just worked. ``kept`` are the
+    files of users that the run changes and a restoration leaves.
     """
 
-    def __init__(self, seconds: int) -> None:
+    def __init__(self, seconds: int, *, proven: bool = False) -> None:
         self._seconds = seconds
+        self._proven = proven
         self.identifier = ""
+        self.kept: list[str] = []
 
     @contextlib.contextmanager
-    def changing(self, edits: t.Iterable[FileEdit]) -> t.Iterator[None]:
-        """Make the host restore the host's own files of ``edits``, which are written inside of this block."""
+    def changing(self, edits: t.Sequence[FileEdit]) -> t.Iterator[None]:
+        """Make the host restore the host's own files of ``edits``, which are written inside of this block.
+
+        Raises ConnectionUnproven before that if no new connection has been proven to work.
+        """
         states = [_state_of(edit) for edit in edits if edit.file.actor is None]
         if not states or not self._seconds:
             yield
             return
+        if not self._proven:
+            raise ConnectionUnproven
+        self.kept = [edit.file.path for edit in edits if edit.file.actor is not None]
         self.identifier = secrets.token_hex(8)
         rollback.write_record(RECORD, self.identifier, states)
         try:
@@ -61,7 +75,7 @@ class AccessGuard:
 
 
 @contextlib.contextmanager
-def guarded(seconds: int) -> t.Iterator[AccessGuard]:
+def guarded(seconds: int, *, proven: bool = False) -> t.Iterator[AccessGuard]:
     """Exclude other runs, and restore what an earlier one changed and nobody confirmed."""
     if not seconds or os.geteuid() != 0:
         yield AccessGuard(0)
@@ -69,7 +83,7 @@ def guarded(seconds: int) -> t.Iterator[AccessGuard]:
     os.makedirs(DIRECTORY, mode=0o700, exist_ok=True)
     with locked(rollback.lock_of(RECORD), timeout=_LOCK_TIMEOUT):
         rollback.restore(RECORD)
-        yield AccessGuard(seconds)
+        yield AccessGuard(seconds, proven=proven)
 
 
 def is_unconfirmed() -> bool:

@@ -68,17 +68,17 @@ def apply(
     """Make every context carry the declaration; with ``check`` only return what that would change.
 
     For a user without a home only files outside of home directories are written. Everything is read and validated
-    before the first write, which is that of ``records``; all files are written inside of ``changing``. Raises
+    before the first write; everything is written inside of ``changing``, the ``records`` first. Raises
     DevserverError for a file of the host itself that cannot be read or written.
     """
     run = _Run({user.account.name for user in declaration.users}, check=check)
     try:
         directories = run.plan_directories(declaration.users)
         edits = [*plan_edits(records), *run.plan_edits(declaration)]
-        run.make_directories(directories)
-        # Before the files, so that nobody else can put something else into these directories meanwhile.
-        run.repair_own_directories()
         with changing(edits):
+            run.make_directories(directories)
+            # Before the files, so that nobody else can put something else into these directories meanwhile.
+            run.repair_own_directories()
             run.write(edits)
         if not check:
             for kind in KINDS:

@@ -13,7 +13,7 @@ from .._core.go_variables import nearest_go_variable
 from .._core.redaction import shown_value
 from .._core.result import Outcome
 from .._host.user_access import call_as
-from .access import RECORD, AccessGuard, confirm, guarded, is_unconfirmed, roll_back
+from .access import RECORD, AccessGuard, ConnectionUnproven, confirm, guarded, is_unconfirmed, roll_back
 from .apply import apply, remove
 from .contexts.pam import describe_host_path, host_path
 from .contexts.vscode_server import settings_record
@@ -32,9 +32,14 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 
 
 class AccessRequest(t.NamedTuple):
-    """What the action plugin requests: to prepare a rollback, or to end one by confirming or restoring the files."""
+    """What the action plugin requests: to prepare a rollback, or to end one by confirming or restoring the files.
+
+    ``probe`` requests nothing but a response, which proves that a connection works; ``proven`` means that one did.
+    """
 
     prepare: bool = False
+    probe: bool = False
+    proven: bool = False
     confirm: str = ""
     roll_back: str = ""
 
@@ -42,6 +47,8 @@ class AccessRequest(t.NamedTuple):
 def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
     """Write the declaration into every context, or remove all of it; with ``check`` only plan it."""
     request = AccessRequest(**params.get("_access") or {})
+    if request.probe:
+        return Outcome({"changed": False})
     if request.confirm:
         confirm(request.confirm)
         return Outcome({"changed": False})
@@ -54,10 +61,16 @@ def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
             expected="a number of seconds, or 0 for no proof",
             remedy="omit rollback_after, which means 60",
         )
-    with guarded(params["rollback_after"] if request.prepare and not check else 0) as guard:
-        outcome = (_remove if params["state"] == "absent" else _converge)(params, guard, check=check)
+    seconds = params["rollback_after"] if request.prepare and not check else 0
+    try:
+        with guarded(seconds, proven=request.proven) as guard:
+            outcome = (_remove if params["state"] == "absent" else _converge)(params, guard, check=check)
+    except ConnectionUnproven:
+        return Outcome({"changed": False, "unproven": True})
     if guard.identifier:
-        outcome.result.update(unconfirmed=guard.identifier, suspect=_suspect())
+        changed = {part["after_header"] for part in outcome.result["diff"]}
+        kept = [path for path in guard.kept if path in changed]
+        outcome.result.update(unconfirmed=guard.identifier, suspect=_suspect(), kept=kept)
     return outcome
 
 

@@ -13,6 +13,7 @@ import types
 import typing as t
 
 import pytest
+from ansible.errors import AnsibleConnectionFailure
 from ansible.playbook.play_context import PlayContext
 from ansible.plugins.loader import connection_loader
 from ansible_collections.gopherops.devserver.plugins.action import go_env as action
@@ -44,9 +45,11 @@ class Host:
     def files(self) -> list[ManagedFile]:
         return [*self.users, block_in(str(self.file), self.text, first=False)]
 
-    def run(self, *, check: bool = False, rollback_after: int = 60, **request: t.Any) -> dict[str, t.Any]:
+    def run(
+        self, *, check: bool = False, rollback_after: int = 60, proven: bool = True, **request: t.Any
+    ) -> dict[str, t.Any]:
         params = {name: option.get("default") for name, option in go_env.ARGUMENT_SPEC.items()}
-        params.update(rollback_after=rollback_after, _access=request)
+        params.update(rollback_after=rollback_after, _access=dict(request, proven=proven) if request else {})
         return go_env.converge(params, check=check).result
 
     @property
@@ -173,17 +176,56 @@ def test_other_connections_are_opened_again() -> None:
 
 
 class LockedOut(action.ActionModule):
-    """The action on a host to which no new connection can be made."""
+    """The action on a host to which no new connection can be made for some requests."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, *fails: str) -> None:
         self._host = host
+        self._fails = fails
         self._task = types.SimpleNamespace(args={}, check_mode=False, timeout=0)
+        self.requests: list[str] = []
 
     def _module(self, **request: t.Any) -> dict[str, t.Any]:
-        return self._host.run(**request)
+        self.requests += request
+        if self._fails and self._fails[0] in request:
+            raise AnsibleConnectionFailure("Permission denied (keyboard-interactive).")
+        return self._host.run(**{"proven": False, **request})
 
-    def _call_over_new_connection(self, limit: int, **request: str) -> str:
-        return "sudo: not found" if "confirm" in request else self._call(limit, **request)
+    def _call_over_new_connection(self, limit: int, **request: t.Any) -> str:
+        return self._call(limit, **request)
+
+
+def test_nothing_is_written_where_no_new_connection_worked_before(host: Host, tmp_path: pathlib.Path) -> None:
+    user = find_account(getpass.getuser())._replace(home=str(tmp_path))
+    host.users = [users_file(str(tmp_path / "settings.json"), lambda _now: "{}\n", user)]
+    before = sorted(tmp_path.iterdir())
+    result = LockedOut(host, "probe")._run()
+    assert (result["failed"], result["changed"]) == (True, False)
+    assert result["access_problem"] == "Permission denied (keyboard-interactive)"
+    assert "nothing was changed" in result["msg"]
+    assert "environment_rollback_after" in result["msg"]
+    assert ".." not in result["msg"]
+    assert not host.changed
+    assert {*sorted(tmp_path.iterdir())} - {*before} <= {pathlib.Path(f"{host.record}.lock")}
+
+
+def test_a_new_connection_is_only_made_for_files_of_the_host(host: Host) -> None:
+    first, second = LockedOut(host), LockedOut(host)
+    assert first._run()["changed"]
+    assert first.requests == ["prepare", "probe", "prepare", "proven", "confirm"]
+    assert not second._run()["changed"]
+    assert second.requests == ["prepare"]
+
+
+def test_a_rollback_names_the_files_of_users_that_stay(host: Host, tmp_path: pathlib.Path) -> None:
+    user = find_account(getpass.getuser())._replace(home=str(tmp_path))
+    path = tmp_path / "settings.json"
+    host.users = [users_file(str(path), lambda _now: "{}\n", user)]
+    result = LockedOut(host, "confirm")._run()
+    assert not host.changed
+    assert path.exists()
+    assert f"The files of users stay as this run has written them: {path}." in result["msg"]
+    assert ".." not in result["msg"]
+    assert "kept" not in result
 
 
 @pytest.mark.parametrize(
@@ -199,7 +241,7 @@ def test_the_remedy_of_a_rollback_names_the_line_of_the_host(
     file = tmp_path / "environment"
     file.write_text(f"A=1\n{line}\n")
     monkeypatch.setattr(pam, "ENVIRONMENT", str(file))
-    result = LockedOut(host)._run()
+    result = LockedOut(host, "confirm")._run()
     assert result["failed"]
     assert not host.changed
     assert f"To fix this: correct {action.format(file=file)}, and run again." in result["msg"]
