@@ -38,6 +38,36 @@ _FORMATS = {
     ),
     "GOVCS": (r"[^:,]+:\w+(\|\w+)*(,[^:,]+:\w+(\|\w+)*)*", "patterns and version control systems such as *:git"),
 }
+
+
+def _one_of(values: str) -> tuple[str, str]:
+    return values.replace(".", r"\.").replace(" ", "|"), ", ".join(values.split())
+
+
+# The values that any Go up to 1.26 accepts, and what they are: for a host that has no Go yet. An installed Go decides
+# by itself, because a later one may accept more.
+_KNOWN_VALUES = {
+    "GO386": _one_of("sse2 softfloat"),
+    "GOAMD64": _one_of("v1 v2 v3 v4"),
+    "GOARCH": _one_of(
+        "386 amd64 arm arm64 loong64 mips mips64 mips64le mipsle ppc64 ppc64le riscv64 s390x sparc64 wasm"
+    ),
+    "GOARM": ("[567](,(hard|soft)float)?", "5, 6 or 7, with or without ,hardfloat or ,softfloat"),
+    "GOARM64": (
+        r"(v8\.[0-9]|v9\.[0-5])(,lse|,crypto)*",
+        "v8.0 to v8.9 or v9.0 to v9.5, with or without ,lse and ,crypto",
+    ),
+    "GOFIPS140": (r"off|latest|inprocess|certified|v1\.\d+\.\d+", "off, latest, inprocess, certified or v1.Y.Z"),
+    "GOFLAGS": (r"(?!(.*\s)?'?--?mod=(?!(mod|readonly|vendor)?('|\s|$))).*", "-mod=mod, -mod=readonly or -mod=vendor"),
+    "GOMIPS": _one_of("hardfloat softfloat"),
+    "GOMIPS64": _one_of("hardfloat softfloat"),
+    "GOOS": _one_of(
+        "aix android darwin dragonfly freebsd illumos ios js linux netbsd openbsd plan9 solaris wasip1 windows"
+    ),
+    "GOPPC64": _one_of("power8 power9 power10"),
+    "GORISCV64": _one_of("rva20u64 rva22u64 rva23u64"),
+    "GOWASM": ("(satconv|signext)(,(satconv|signext))*", "satconv, signext or both, separated by a comma"),
+}
 # What go takes for an address without a scheme has one of these characters.
 _PROXY = re.compile(r"direct|off|noproxy|https?://[^\s/]\S*|file:///\S*|(?!\S*:/)(?!/)(?=\S*[.:/])\S+")
 # The command reads all settings, and neither writes a file nor needs a network.
@@ -54,11 +84,15 @@ def validate_format(name: str, value: str, user: str) -> None:
     """Raise DevserverError for a value that go rejects, at once or only when it needs it."""
     if name == "GOPROXY":
         validate_proxies(value, f"GOPROXY of user {user}")
-    pattern, expected = _FORMATS.get(name, ("", ""))
+    _reject_other_values(_FORMATS, name, value, user, f"correct {name}")
+
+
+def _reject_other_values(
+    formats: t.Mapping[str, tuple[str, str]], name: str, value: str, user: str, remedy: str
+) -> None:
+    pattern, expected = formats.get(name, ("", ""))
     if value and pattern and not re.fullmatch(pattern, value):
-        raise DevserverError(
-            f"{name} of user {user} is {redacted(value)!r}", expected=expected, remedy=f"correct {name}"
-        )
+        raise DevserverError(f"{name} of user {user} is {redacted(value)!r}", expected=expected, remedy=remedy)
 
 
 def validate_proxies(value: str, option: str) -> None:
@@ -86,6 +120,7 @@ def validate_with_go(declaration: Declaration, *, required: bool) -> None:
                 remedy="run the role toolchain first, or correct devserver_goroot (goroot)",
                 path=declaration.goroot,
             )
+        _validate_without_go(declaration.users)
         return
     # Most users have the same values.
     users = {}
@@ -94,6 +129,13 @@ def validate_with_go(declaration: Declaration, *, required: bool) -> None:
         users[tuple(sorted(values.items()))] = user.account
     for items, account in users.items():
         _validate(go, dict(items), account)
+
+
+def _validate_without_go(users: t.Iterable[UserEnvironment]) -> None:
+    for user in users:
+        for name, value in user.variables.items():
+            remedy = f"correct {name}; or, if a later Go accepts it, install that Go first (--tags toolchain)"
+            _reject_other_values(_KNOWN_VALUES, name, value, user.account.name, remedy)
 
 
 def _validate(go: str, values: t.Mapping[str, str], account: Account) -> None:

@@ -102,6 +102,67 @@ def test_the_declared_go_accepts_what_is_valid_and_writes_nothing(goroot: str, t
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("name", "valid", "invalid"),
+    [
+        ("GO386", "sse2 softfloat", "387"),
+        ("GOAMD64", "v1 v4", "v9 v5 V1 1"),
+        ("GOARCH", "amd64 loong64", "x86_64 aarch64"),
+        ("GOARM", "5 7 7,softfloat", "8 7,float"),
+        ("GOARM64", "v8.0 v9.5 v8.1,lse,crypto", "v8 v7.0 v9.6 v8.0,x"),
+        ("GOEXPERIMENT", "anything", ""),
+        ("GOFIPS140", "off v1.0.0", "on"),
+        ("GOMIPS", "softfloat", "hard"),
+        ("GOMIPS64", "hardfloat", "soft"),
+        ("GOOS", "linux windows", "linus macos Linux"),
+        ("GOPPC64", "power8 power10", "power7"),
+        ("GORISCV64", "rva22u64", "rva21u64"),
+        ("GOWASM", "satconv satconv,signext", "simd"),
+    ],
+)
+def test_a_host_without_go_accepts_the_values_of_known_versions(
+    tmp_path: pathlib.Path, name: str, valid: str, invalid: str
+) -> None:
+    for value in ["", *valid.split()]:
+        validate_with_go(declaration(str(tmp_path), **{name: value}), required=False)
+    for value in invalid.split():
+        with pytest.raises(DevserverError, match=f"{name} of user {ACCOUNT.name} is '{value}'"):
+            validate_with_go(declaration(str(tmp_path), **{name: value}), required=False)
+
+
+@pytest.mark.parametrize("flags", ["-mod=mod", "-x -mod=vendor -v", "'-mod=readonly'", "-mod=", "-modfile=a", "-x"])
+def test_modes_of_modules_that_go_knows(tmp_path: pathlib.Path, flags: str) -> None:
+    validate_with_go(declaration(str(tmp_path), GOFLAGS=flags), required=False)
+
+
+@pytest.mark.parametrize("flags", ["-mod=mood", "-x --mod=mood -v", "-mod=mod -mod=modd"])
+def test_other_modes_of_modules(tmp_path: pathlib.Path, flags: str) -> None:
+    with pytest.raises(DevserverError) as raised:
+        validate_with_go(declaration(str(tmp_path), GOFLAGS=flags), required=False)
+    assert raised.value.expected == "-mod=mod, -mod=readonly or -mod=vendor"
+
+
+# Some versions read the variables of a processor only for that processor, or accept any value.
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("GOOS", "linus linux darwin plan9 windows"),
+        ("GOARCH", "x86_64 amd64 arm64"),
+        ("GOFLAGS", "-mod=mood -mod=mod -mod=readonly -mod=vendor"),
+    ],
+)
+def test_the_table_agrees_with_a_real_go(goroot: str, tmp_path: pathlib.Path, name: str, values: str) -> None:
+    for value in values.split():
+        accepted = []
+        for place in (goroot, str(tmp_path)):
+            try:
+                validate_with_go(declaration(place, **{"GOARCH": "amd64", name: value}), required=False)
+            except DevserverError:
+                continue
+            accepted.append(place)
+        assert accepted in ([goroot, str(tmp_path)], []), (value, accepted)
+
+
 def test_a_missing_go_is_rejected_before_anything_is_written_but_not_by_the_plan(tmp_path: pathlib.Path) -> None:
     users = [{"name": ACCOUNT.name, "variables": {"GOPATH": str(tmp_path / "go")}}]
     options = {"users": users, "goroot": str(tmp_path / "none"), "rollback_after": 0}
