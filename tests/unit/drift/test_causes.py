@@ -235,6 +235,26 @@ def test_what_provisioning_would_resolve_follows_from_a_file_that_it_leaves_alon
     assert others == [own_line, of_other]
 
 
+def test_a_go_that_the_host_does_not_have_is_one_finding(fake_host: t.Any) -> None:
+    (user,) = fake_host.declaration.users
+    users = [user, dataclasses.replace(user, account=user.account._replace(name="b"))]
+    declaration = dataclasses.replace(fake_host.declaration, users=users, goroot="/usr/local/no-go")
+    without = [
+        fake_host(
+            context, programs={"go": []}, go=GoResult({}), user=one, environment={"PATH": ":".join([*one.path, end])}
+        )
+        for one in users
+        for context, end in (("login", "/usr/games"), ("bash", "/snap/bin"))
+    ]
+    found = fake_host.findings(*without, declaration=declaration, goroot_version="")
+    (merged,) = by_cause([one for one in found if one.variable == "go"], ["b", user.account.name])
+    assert (merged.rule.id, merged.user, len(merged.follows)) == ("GD201", "", 4)
+    assert merged.cause == "for all users: this host has no /usr/local/no-go/bin/go"
+    # The directories of one user, on a host that has it.
+    found = fake_host.findings(without[0], declaration=declaration, goroot_version="1.22.12")
+    assert [one.source for one in found if one.variable == "go"] == [None]
+
+
 def test_users_with_one_uid_are_one_finding_that_names_it(fake_host: t.Any) -> None:
     (user,) = fake_host.declaration.users
     twin = dataclasses.replace(user, account=user.account._replace(name="twin"))

@@ -23,7 +23,8 @@ GO_MISSING = Rule(
     impact="Nothing can be built, and editors report a missing Go.",
     why="""\
 No directory of the PATH of a process contains a `go` that the user can run. Usual reasons: a startup file replaces
-PATH, or the startup files of the context were not provisioned.""",
+PATH, or the startup files of the context were not provisioned. A Go that is missing on the host is one finding of all
+users.""",
     fix="Provision again. If a startup file of the user sets PATH, let it add to `$PATH` instead.",
     example="no directory of PATH=/usr/bin:/bin has a go; expected /usr/local/go/bin/go",
 )
@@ -223,7 +224,11 @@ def _alias(row: Row) -> t.Iterator[Finding]:
 
 def _which_go(snapshot: Snapshot, row: Row) -> t.Iterator[Finding]:
     path, go = row.cells.get("PATH"), row.cells.get("go")
-    if go and go.status == "missing":
+    if go and go.status == "missing" and not snapshot.goroot_version and not (path and path.status == "drift"):
+        # Of every user and context, whatever else is on their PATH.
+        at = Source("file", snapshot.declaration.goroot)
+        yield row.finding(GO_MISSING, f"this host has no {go.expected}", Remedy(_TOOLCHAIN), "go", at)
+    elif go and go.status == "missing":
         cause = f"no directory of PATH={path.actual or ''} has a go" if path else "there is no go"
         # A wrong PATH is the cause, and its line is that of both.
         source = snapshot.fault(path).source if path and path.status == "drift" else None
