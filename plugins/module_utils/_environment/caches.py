@@ -22,7 +22,7 @@ _PLACES = {
     "GOCACHE": ("", 1, ""),
 }
 # Entries that are examined in one directory: its user may have created any number.
-_MOST_ENTRIES = 20_000
+MOST_ENTRIES = 20_000
 
 
 class ForeignEntries(t.NamedTuple):
@@ -45,7 +45,7 @@ def find_foreign_entries(variable: str, directory: str, account: Account) -> For
     foreign: dict[str, int] = {}
     entries = _entries(place, levels, os.path.join(place, skipped), foreign)
     top = [(place, os.lstat(place))] if below and os.path.lexists(place) else []
-    for path, status in itertools.islice(itertools.chain(top, entries), _MOST_ENTRIES):
+    for path, status in itertools.islice(itertools.chain(top, entries), MOST_ENTRIES):
         if status.st_uid != account.uid and _hinders(path, status, programs=variable == "GOBIN"):
             foreign[path] = status.st_uid
     if not foreign:

@@ -36,12 +36,13 @@ STAGING = ".gopherops-unfinished"
 def read_text(path: str, *, largest: int = LARGEST) -> str | None:
     """Return the file's text, or None where there is no such file. Bytes that are not UTF-8 survive a round trip.
 
-    Raises DevserverError for a file that is not regular, has more than ``largest`` bytes or cannot be read.
+    Raises DevserverError for a file that is not regular, has more than ``largest`` bytes or cannot be read, and for a
+    user's path to a file in /proc.
     """
     try:
         with open(path, encoding="utf-8", errors="surrogateescape", newline="", opener=open_nonblocking) as file:
             status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode) or status.st_size > largest:
+            if not stat.S_ISREG(status.st_mode) or status.st_size > largest or _leads_into_proc(path, status):
                 raise _irregular(path, largest)
             return file.read(largest)
     except (FileNotFoundError, NotADirectoryError):
@@ -66,6 +67,12 @@ def read_text(path: str, *, largest: int = LARGEST) -> str | None:
             remedy="run the play as root: become: true, and become_user: root" if needs_root else repair,
             path=path,
         ) from error
+
+
+def _leads_into_proc(path: str, status: os.stat_result) -> bool:
+    """Return whether a user's path leads into /proc, where a link shows the process that reads, which is root's."""
+    for_user = GAVE_UP_ROOT or os.geteuid() != os.getuid() or not path.startswith("/proc/")
+    return bool(for_user) and os.path.exists("/proc") and status.st_dev == os.stat("/proc").st_dev
 
 
 def _irregular(path: str, largest: int) -> DevserverError:

@@ -24,6 +24,8 @@ from .user_access import acting_as
 PROC = "/proc"
 # Bytes of a file of a process. A shell starts programs with at most 2 MiB of arguments and environment by default.
 LARGEST = 2 * 1024 * 1024
+# Bytes of a command line in which its program and options are.
+_FIRST = 16 * 1024
 # The value of "Seccomp" in /proc/PID/status for a process under a filter.
 _SECCOMP_FILTER = "2"
 # States of sockets in /proc/net/tcp.
@@ -119,6 +121,15 @@ def start_time(pid: int, proc: str = PROC) -> float | None:
 def read_command_line(pid: int, proc: str = PROC) -> list[str]:
     """Return the words of the command of a process."""
     return read_file(pid, "cmdline", proc).split("\0")[:-1]
+
+
+def read_first_words(pid: int, proc: str = PROC) -> list[str]:
+    """Return the words of a command that are in its first bytes: all of a usual one, and soon also of a long one."""
+    try:
+        with open(path_of(pid, "cmdline", proc), "rb", buffering=0) as file:
+            return file.read(_FIRST).decode("utf-8", "surrogateescape").split("\0")[:-1]
+    except OSError:
+        return []
 
 
 def read_program(pid: int, proc: str = PROC) -> str:

@@ -20,6 +20,7 @@ import typing as t
 
 from .._core.errors import TimedOut
 from .accounts import Account, name_of
+from .remembered import remembered
 
 # Accounts of the system, whose rights the host's administrator gives away, have no higher ID.
 _MAXIMUM_SYSTEM_ID = 999
@@ -28,7 +29,7 @@ _MOST_LINKS = 40
 # An access control list of Linux: a header, then the tag, rights and ID of each entry.
 _ACL = "system.posix_acl_access"
 _ACL_HEADER = 4
-_ACL_USER, _ACL_GROUP = 0x02, 0x08
+_ACL_USER, _ACL_OWNING_GROUP, _ACL_GROUP = 0x02, 0x04, 0x08
 
 # Whether a user may change what is inspected, by the user's ID.
 _Trusted = t.Callable[[int], bool]
@@ -123,7 +124,7 @@ def _describe_writer(place: str, status: os.stat_result, trusted: _Trusted) -> s
     if status.st_mode & stat.S_IWOTH:
         writer = "all users"
     elif status.st_mode & stat.S_IWGRP:
-        writer = ", ".join(_acl_writers(place) or _members(status.st_gid, trusted))
+        writer = ", ".join(_group_writers(place, status.st_gid, trusted))
     return f"{writer} can write to {place} (owner {name_of(status.st_uid)}, mode {mode:04o})" if writer else ""
 
 
@@ -133,25 +134,29 @@ def _is_sticky(status: os.stat_result) -> bool:
 
 def _members(gid: int, trusted: _Trusted) -> list[str]:
     """Return the users of a group, by their own entry or the group's, who are not trusted."""
+    return sorted(name for name, uid in _users_in(gid) if not trusted(uid))
+
+
+@remembered
+def _users_in(gid: int) -> list[tuple[str, int]]:
+    """Return the names and IDs of the users of a group; to list all users can take long."""
     named: t.Sequence[str] = ()
     with contextlib.suppress(KeyError):
         named = grp.getgrgid(gid).gr_mem
-    users = (entry for entry in pwd.getpwall() if not trusted(entry.pw_uid))
-    return sorted(entry.pw_name for entry in users if entry.pw_gid == gid or entry.pw_name in named)
+    users = pwd.getpwall()
+    return [(entry.pw_name, entry.pw_uid) for entry in users if entry.pw_gid == gid or entry.pw_name in named]
 
 
-def _acl_writers(place: str) -> list[str]:
-    """Return the users and groups that an access control list lets write, which the mode's group does not show."""
+def _group_writers(place: str, gid: int, trusted: _Trusted) -> list[str]:
+    """Return who can write by the group's bits of a mode: an access control list shows its own entries there."""
     try:
-        entries = os.getxattr(place, _ACL)[_ACL_HEADER:]
+        acl = list(struct.iter_unpack("<HHI", os.getxattr(place, _ACL)[_ACL_HEADER:]))
     except OSError:
-        return []
-    kinds = {_ACL_USER: "uid", _ACL_GROUP: "gid"}
-    return [
-        f"{kinds[tag]} {number}"
-        for tag, rights, number in struct.iter_unpack("<HHI", entries)
-        if tag in kinds and rights & os.W_OK
-    ]
+        return _members(gid, trusted)
+    writers = [(tag, number) for tag, rights, number in acl if rights & os.W_OK]
+    named = [f"uid {number}" for tag, number in writers if tag == _ACL_USER and not trusted(number)]
+    named += [f"gid {number}" for tag, number in writers if tag == _ACL_GROUP]
+    return named or (_members(gid, trusted) if any(tag == _ACL_OWNING_GROUP for tag, _id in writers) else [])
 
 
 def _resolve(path: str) -> t.Iterator[tuple[str, os.stat_result]]:

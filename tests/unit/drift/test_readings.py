@@ -20,11 +20,13 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._core.redactio
     redacted,
     secrets_in,
 )
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect import directories, processes
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.processes import (
     extension_hosts,
     manager_started,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import format_time
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils._host import procfs
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.mounts import Mount, mount_of, mounts, parse
@@ -120,6 +122,17 @@ def test_the_extension_host_of_an_editor(words: list[str], found: bool) -> None:
         assert before - 2 <= (seen[process.pid].started or 0) <= time.time() + 2
 
 
+def test_few_entries_of_a_cache_are_inspected(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    inspected: list[str] = []
+    monkeypatch.setattr(directories, "find_other_writer", lambda path, _account: inspected.append(path) or "")
+    monkeypatch.setattr(directories, "MOST_ENTRIES", 3)
+    for number in range(10):
+        (tmp_path / str(number)).mkdir()
+    environment = UserEnvironment(user(os.geteuid()), {"GOCACHE": str(tmp_path)}, [])
+    assert [directory.state.other_writer for directory in directories.directories_of([environment], [])] == [""]
+    assert len(inspected) == 4
+
+
 def test_an_extension_host_is_read_with_its_owners_rights(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -147,6 +160,22 @@ def test_few_extension_hosts_of_listed_users_are_read(tmp_path: pathlib.Path) ->
         (tmp_path / str(pid) / "exe").symlink_to("/usr/bin/node")
     assert [host.pid for host in extension_hosts([user(os.geteuid())], str(tmp_path))] == list(range(1, 21))
     assert extension_hosts([user(os.geteuid() + 1)], str(tmp_path)) == []
+
+
+def test_the_search_for_the_processes_of_a_user_is_limited(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "_MOST_INSPECTED", 30)
+    for pid in range(1, 50):
+        (tmp_path / str(pid)).mkdir()
+        host = "node\0bootstrap-fork\0--type=extensionHost\0" if pid in (20, 40) else "sleep\0"
+        # More than the largest file of a process that is read.
+        (tmp_path / str(pid) / "cmdline").write_text(host + "\xff\0" * (2 << 20 if pid == 20 else 1))
+        (tmp_path / str(pid) / "environ").write_text("")
+        (tmp_path / str(pid) / "exe").symlink_to("/usr/bin/node")
+    assert [host.pid for host in extension_hosts([user(os.geteuid())], str(tmp_path))] == [20]
+    monkeypatch.setattr(processes, "_SECONDS", 0)
+    assert extension_hosts([user(os.geteuid())], str(tmp_path)) == []
 
 
 def test_the_manager_of_a_user(tmp_path: pathlib.Path) -> None:

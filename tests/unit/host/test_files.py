@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import pathlib
 import signal
@@ -22,9 +23,9 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_
     plan_edits,
     write_all,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.user_access import acting_as
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.user_access import acting_as, call_as
 
-from tests.support.directories import nest
+from tests.support.directories import nest, public_directory
 from tests.support.mounts import mounted
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
@@ -63,6 +64,20 @@ def test_a_play_without_become_gets_that_as_its_remedy() -> None:
 def test_root_acting_as_a_user_recommends_a_repair_of_the_file() -> None:
     with acting_as(find_account("nobody")), pytest.raises(DevserverError, match=r"correct the owner or mode"):
         read_text(SECRET)
+
+
+@needs_root
+@pytest.mark.parametrize("file", ["maps", "status", "fdinfo/1"])
+def test_a_link_to_the_reading_process_is_not_read(file: str) -> None:
+    with public_directory() as directory:
+        (directory / "env").symlink_to("proc")
+        (directory / "proc").symlink_to(f"/proc/self/{file}")
+        for path in (f"{directory}/env", f"/proc/self/{file}"):
+            with acting_as(find_account("nobody")), pytest.raises(DevserverError, match="is not a regular file"):
+                read_text(path)
+            with pytest.raises(DevserverError, match="is not a regular file"):
+                call_as(find_account("nobody"), functools.partial(read_text, path))
+    assert read_text(f"/proc/self/{file}")
 
 
 def test_a_directory_in_the_place_of_a_file_is_to_be_moved(tmp_path: pathlib.Path) -> None:

@@ -6,10 +6,13 @@ from __future__ import annotations
 
 import os
 import pathlib
+import pwd
+import struct
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import TimedOut
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.remembered import remembering
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.trusted_paths import (
     find_other_writer,
     find_other_writer_below,
@@ -130,3 +133,35 @@ def test_the_owner_of_a_sticky_directory_can_replace_what_is_in_it(program: path
     assert find_other_writer(str(program), find_account("root")) == ""
     os.chown(program.parent, OTHER, 0)
     assert "bin belongs to nobody (mode 1777)" in find_other_writer(str(program), find_account("root"))
+
+
+def set_acl(path: pathlib.Path, *named: tuple[int, int], group_rights: int = 5) -> None:
+    """Set an access control list in which the entries ``named``, a tag and an ID, may write."""
+    none = 2**32 - 1
+    entries = [(0x01, 7, none), *((tag, 7, number) for tag, number in named)]
+    entries += [(0x04, group_rights, none), (0x10, 7, none), (0x20, 5, none)]
+    # The kernel expects groups behind the owning group.
+    entries.sort(key=lambda entry: entry[0])
+    acl = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
+    os.setxattr(path, "system.posix_acl_access", acl)
+
+
+def test_an_access_control_list_shows_only_others(tmp_path: pathlib.Path) -> None:
+    place, daemon = tmp_path / "d", find_account("daemon")
+    place.mkdir()
+    os.chown(place, daemon.uid, OTHER)
+    set_acl(place, (0x02, 0), (0x02, daemon.uid))
+    assert find_other_writer(str(place), daemon) == ""
+    set_acl(place, (0x02, daemon.uid), (0x02, 4242), (0x08, 77))
+    assert find_other_writer(str(place), daemon).startswith(f"uid 4242, gid 77 can write to {place} (")
+    set_acl(place, (0x02, daemon.uid), group_rights=7)
+    assert f"nobody, sync can write to {place} (" in find_other_writer(str(place), daemon)
+
+
+def test_the_users_of_a_group_are_read_once(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls, read = [], pwd.getpwall
+    monkeypatch.setattr(pwd, "getpwall", lambda: calls.append("") or read())
+    tmp_path.chmod(0o770)
+    with remembering():
+        assert {find_other_writer(str(tmp_path), find_account("root")) for _time in range(3)} == {""}
+    assert len(calls) == 1

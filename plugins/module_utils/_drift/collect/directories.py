@@ -4,22 +4,25 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import typing as t
 
-from ..._environment.caches import find_foreign_entries
+from ..._environment.caches import MOST_ENTRIES, find_foreign_entries
 from ..._environment.declaration import UserEnvironment
 from ..._host.accounts import Account, name_of
 from ..._host.managed_files import find_directory_problem
 from ..._host.mounts import NETWORK, Mount, mount_of
 from ..._host.ownership import is_repairable
 from ..._host.reading_limit import reading
+from ..._host.remembered import remembering
 from ..._host.trusted_paths import find_other_writer
 from ..._host.user_access import acting_as, may_access
 from ..records.directories import DirectoryState, Disk, GoDirectory
 from ..snapshot import PROVISION_AGAIN
 
 
+@remembering()
 def directories_of(users: t.Iterable[UserEnvironment], mounted: t.Sequence[Mount]) -> list[GoDirectory]:
     """Return the declared directories of Go, with the state of each."""
     directories, disks = [], {}
@@ -79,7 +82,9 @@ def _find_writer_within(directory: GoDirectory) -> str:
     uid = directory.account.uid
     with os.scandir(directory.path) as entries:
         own_directories = sorted(
-            entry.path for entry in entries if entry.is_dir(follow_symlinks=False) and os.lstat(entry).st_uid == uid
+            entry.path
+            for entry in itertools.islice(entries, MOST_ENTRIES)
+            if entry.is_dir(follow_symlinks=False) and os.lstat(entry).st_uid == uid
         )
     return next(filter(None, (find_other_writer(path, directory.account) for path in own_directories)), "")
 

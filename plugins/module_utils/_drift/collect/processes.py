@@ -6,20 +6,25 @@ from __future__ import annotations
 
 import itertools
 import os
+import time
 import typing as t
 
 from ..._host.accounts import Account
-from ..._host.procfs import PROC, Process, owner_id, process_ids, read_command_line, read_process, start_time
+from ..._host.procfs import PROC, Process, owner_id, process_ids, read_first_words, read_process, start_time
 from ..._host.reading_limit import reading
 
 # Extension hosts of one user that are read. An editor has one for each window.
 _MOST = 20
+# Processes of one user that are inspected, and the seconds for that: any user can start thousands, with long commands.
+_MOST_INSPECTED = 5000
+_SECONDS = 3.0
 
 
 def extension_hosts(accounts: t.Iterable[Account], proc: str = PROC) -> list[Process]:
     """Return processes of these users that run extensions for VS Code or code-server, for each lowest ID first.
 
     These are at most _MOST of each user, and nothing of others is read: any user can start such processes.
+    The search for those of a user ends after _MOST_INSPECTED processes or _SECONDS.
     """
     hosts: list[Process] = []
     for account in accounts:
@@ -38,14 +43,17 @@ def manager_started(account: Account, proc: str = PROC) -> float | None:
 
 
 def _processes_of(account: Account, proc: str) -> t.Iterator[int]:
-    return (pid for pid in process_ids(proc) if owner_id(pid, proc) == account.uid)
+    """Return the processes of a user, as long as the caller has not spent _SECONDS on them."""
+    pids = (pid for pid in process_ids(proc) if owner_id(pid, proc) == account.uid)
+    deadline = time.monotonic() + _SECONDS
+    return itertools.takewhile(lambda _pid: time.monotonic() < deadline, itertools.islice(pids, _MOST_INSPECTED))
 
 
 def _is_extension_host(pid: int, proc: str) -> bool:
-    words = read_command_line(pid, proc)
+    words = read_first_words(pid, proc)
     return "--type=extensionHost" in words and any(word.endswith("bootstrap-fork") for word in words)
 
 
 def _is_user_manager(pid: int, proc: str) -> bool:
-    words = read_command_line(pid, proc)
+    words = read_first_words(pid, proc)
     return len(words) > 1 and os.path.basename(words[0]) == "systemd" and words[1] == "--user"
