@@ -153,10 +153,24 @@ def site(quick_goroot: str) -> t.Iterator[Site]:
 
 
 @pytest.fixture
-def sites_with_plain_go(goroot: str) -> t.Iterator[tuple[Site, Site]]:
-    """Two sites in separate directories, and with a Go that no wrapper precedes."""
-    with public_directory() as one, public_directory() as other:
-        yield Site(one, goroot), Site(other, goroot)
+def site_with_plain_go(goroot: str) -> t.Iterator[Site]:
+    """A site with a Go that no wrapper precedes."""
+    with public_directory() as directory:
+        yield Site(directory, goroot)
+
+
+@pytest.fixture
+def sites_with_one_go(goroot: str, quick_goroot: str) -> t.Iterator[tuple[Site, Site, t.Callable[[], None]]]:
+    """Two sites in separate directories, whose Go caches nothing until the returned function is called."""
+    with public_directory() as one, public_directory() as other, public_directory() as tree:
+        (tree / "bin").mkdir()
+        (tree / "bin/go").symlink_to(f"{goroot}/bin/go")
+
+        def cache() -> None:
+            (tree / "bin/go").unlink()
+            (tree / "bin/go").symlink_to(f"{quick_goroot}/bin/go")
+
+        yield Site(one, str(tree)), Site(other, str(tree)), cache
 
 
 @pytest.fixture(scope="session")

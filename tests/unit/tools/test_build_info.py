@@ -82,12 +82,12 @@ def test_agrees_with_go_on_the_programs_of_every_installed_go(goroot: str) -> No
     ids=["tags", "stripped", "pie", "32 bits", "big-endian"],
 )
 def test_agrees_with_go_on_what_it_builds(
-    goroot: str, tmp_path: pathlib.Path, arguments: list[str], variables: dict[str, str]
+    goroot: str, go_cache: str, tmp_path: pathlib.Path, arguments: list[str], variables: dict[str, str]
 ) -> None:
     (tmp_path / "go.mod").write_text("module example.com/hello\n\ngo 1.21\n")
     (tmp_path / "main.go").write_text("package main\n\nfunc main() {}\n")
     go, binary = f"{goroot}/bin/go", str(tmp_path / "hello")
-    env = dict(os.environ, GOTOOLCHAIN="local", CGO_ENABLED="0", GOOS="linux", **variables)
+    env = dict(os.environ, GOTOOLCHAIN="local", CGO_ENABLED="0", GOOS="linux", GOCACHE=go_cache, **variables)
     subprocess.run([go, "build", *arguments, "-o", binary, "."], cwd=tmp_path, env=env, check=True)
     info = read_build_info(binary)
     assert info == read_by_go(go, binary)
