@@ -23,7 +23,10 @@ if t.TYPE_CHECKING:
 # The values of a variable that go itself accepts, and what they are. Go validates some of them only when it needs them.
 _TOOLCHAIN = r"go1[\w.-]*"
 _DATABASE = r"sum\.golang\.org|sum\.golang\.google\.cn|[^\s+]+\+[^\s+]+\+\S+"
+# go removes no space from a pattern, which then matches nothing.
+_PATTERNS = (r"[^\s,]*(,[^\s,]*)*", "patterns such as *.example.com, separated by commas without spaces")
 _FORMATS = {
+    **dict.fromkeys(("GOPRIVATE", "GONOPROXY", "GONOSUMDB", "GOINSECURE"), _PATTERNS),
     "CGO_ENABLED": ("[01]", "0 or 1"),
     "GO111MODULE": ("on|off|auto", "on, off or auto"),
     "GODEBUG": (r"\w+=[^,]*(,\w+=[^,]*)*", "settings such as netdns=go, separated by commas"),

@@ -62,6 +62,14 @@ def test_flags_may_be_quoted() -> None:
     validate_format("GOFLAGS", "'-ldflags=-s -w' -trimpath", "alice")
 
 
+@pytest.mark.parametrize("name", ["GOPRIVATE", "GONOPROXY", "GONOSUMDB", "GOINSECURE"])
+@pytest.mark.parametrize("value", [" *.example.com", "a.example, b.example", "a.example\t"])
+def test_patterns_of_paths_contain_no_space(name: str, value: str) -> None:
+    validate_format(name, ",".join(value.split()), "alice")
+    with pytest.raises(DevserverError, match=f"{name} of user alice"):
+        validate_format(name, value, "alice")
+
+
 def declaration(goroot: str, **variables: str) -> Declaration:
     return Declaration([UserEnvironment(ACCOUNT, variables, [])], goroot, [])
 

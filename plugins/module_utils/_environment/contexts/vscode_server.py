@@ -227,7 +227,7 @@ class Shell:
         with self._tracing:
             if self._assignments is None:
                 variables = variables_over_ssh(account, timeout)
-                traced = trace_startup(_start_up(account, variables), min(timeout, _PATIENCE))
+                traced = trace_startup(_start_up(account, variables), timeout)
                 self._assignments = variables + traced
             return self._assignments
 
