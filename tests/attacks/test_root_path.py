@@ -10,16 +10,23 @@ import subprocess
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls import host_files, paths
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import SYSTEM_PATH
+from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.back_off import START_DELAY
 
 PLUGINS = pathlib.Path(__file__).parents[2] / "plugins"
 # Commands of units that keep root's rights by a "+" although the unit has a user: all must be attacked here.
-AS_ROOT = {"/bin/sh -c 'test", "{paths.CRASH} %i"}
+AS_ROOT = {"/bin/sh -c 'test", "/bin/sh -c '{_RECORD}'", "{paths.CRASH} %i"}
 
 
 def test_all_commands_of_units_with_roots_rights_are_known() -> None:
     texts = "\n".join(path.read_text() for path in PLUGINS.rglob("*.py"))
     found = re.findall(r"^Exec\w+=[-@:]*[+!]+[-@:+!]*(\S+(?: -c)? \S+)", texts, re.MULTILINE)
     assert set(found) == AS_ROOT
+
+
+def test_a_failure_is_recorded_with_a_path_of_roots() -> None:
+    (assignment,) = re.findall(r"^ExecStopPost=-\+/bin/sh -c '([^;]*);", START_DELAY, re.MULTILINE)
+    assert assignment == f"PATH={SYSTEM_PATH}"
 
 
 @pytest.mark.parametrize("log", [True, False], ids=["file", "journal"])
