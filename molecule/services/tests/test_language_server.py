@@ -186,7 +186,7 @@ def test_logs_are_rotated_below_a_daemon_that_goes_on(host, check):
     check("alice", "/home/alice/service/stock/*.go")
     assert main_pid(host, "alice") == running
     log = host.file("/var/log/gopls/alice.log")
-    assert "Session" in log.content_string
+    assert "Session" in log.content_string + host.check_output("zcat /var/log/gopls/alice.log.1.gz")
     assert (log.user, log.mode) == ("alice", 0o640)
 
 

@@ -15,8 +15,9 @@ from .memory_limits import Limits
 
 # Bytes of a gopls's output that a crash log keeps.
 _CRASH_LOG = MIB
-# Bytes of a log up to which it is rotated. Daemons write logs of a few megabytes a day.
-_LARGEST_LOG = 1 << 30
+# Bytes of a log that a rotation keeps. Daemons write logs of a few megabytes a day.
+_KEPT_LOG = 64 * MIB
+_LIVE = ".live"
 
 
 def gopls_variables(user: str, limits: Limits, added: t.Mapping[str, str]) -> dict[str, str]:
@@ -46,8 +47,9 @@ def render_tmpfiles(accounts: t.Sequence[Account], log: bool) -> str:
 def render_log_rotation() -> str:
     """Return the configuration of logrotate(8).
 
-    The log belongs to its user, who can make a sparse file of terabytes of it. Such a log is emptied, because root
-    would read all of it, and its compressed copy would still fill the disk.
+    The daemon keeps the log open, and its user can make a sparse file of terabytes of it at any moment. logrotate
+    would copy all of that as root. Therefore it gets another file under the name of the log, which it only renames:
+    the compressed last part of the log, read within limits. The log itself is elsewhere meanwhile.
     """
     return f"""\
 {paths.HEADER}{paths.LOG_DIR}/*.log {{
@@ -56,10 +58,18 @@ def render_log_rotation() -> str:
     rotate 5
     missingok
     notifempty
-    compress
-    copytruncate
+    nocreate
+    nocompress
+    addextension .gz
     prerotate
-        [ "$(stat -c %s "$1")" -le {_LARGEST_LOG} ] || truncate -s 0 "$1"
+        # A rotation that was killed has left the log elsewhere.
+        test ! -e "$1{_LIVE}" || mv -f "$1{_LIVE}" "$1"
+        mv "$1" "$1{_LIVE}" &&
+            timeout 60 tail -c {_KEPT_LOG} "$1{_LIVE}" | head -c {_KEPT_LOG} | gzip >"$1" &&
+            chmod --reference="$1{_LIVE}" "$1" && chown --reference="$1{_LIVE}" "$1"
+    endscript
+    postrotate
+        mv -f "$1{_LIVE}" "$1" && truncate -s 0 "$1"
     endscript
 }}
 """

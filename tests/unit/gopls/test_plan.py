@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import getpass
+import gzip
 import json
 import os
 import pathlib
@@ -519,14 +520,30 @@ def test_a_users_long_output_does_not_fill_the_disk_with_crash_logs(tmp_path, mo
     assert not log or crash.read_bytes().count(b"line\n") == kept
 
 
-@pytest.mark.parametrize(("size", "kept"), [(1 << 30, 1 << 30), ((1 << 30) + 1, 0)])
-def test_log_rotation_empties_a_log_that_is_too_large_to_copy(tmp_path, size, kept):
-    script = host_files.render_log_rotation().partition("prerotate\n")[2].partition("endscript")[0]
-    log = tmp_path / "alice.log"
-    with log.open("wb") as file:
-        file.truncate(size)
-    subprocess.run(["/bin/sh", "-c", script, "logrotate_script", log], check=True)
-    assert log.stat().st_size == kept
+@pytest.mark.parametrize("killed", [False, True])
+def test_log_rotation_copies_no_more_than_the_end_of_a_log(tmp_path, monkeypatch, killed):
+    """Its user can make a sparse file of terabytes of it at any moment: logrotate renames another file."""
+    monkeypatch.setattr(paths, "LOG_DIR", str(tmp_path))
+    text, log = host_files.render_log_rotation(), tmp_path / "alice.log"
+    assert "copy" not in text.partition("{")[2]
+    before, after = (text.partition(f"{name}\n")[2].partition("endscript")[0] for name in ("prerotate", "postrotate"))
+    with log.open("a") as daemon:
+        daemon.truncate(4 << 40)
+        daemon.write("line\n")
+        daemon.flush()
+        log.chmod(0o640)
+        for _turn in range(2 if killed else 1):
+            subprocess.run(["/bin/sh", "-c", before, "logrotate_script", log], check=True)
+            daemon.truncate(4 << 40)
+        assert log.stat().st_size < MIB and stat.S_IMODE(log.stat().st_mode) == 0o640
+        kept = gzip.decompress(log.read_bytes())
+        assert killed or (len(kept) == 64 * MIB and kept.endswith(b"\0line\n"))
+        log.rename(tmp_path / "alice.log.1.gz")
+        subprocess.run(["/bin/sh", "-c", after, "logrotate_script", log], check=True)
+        daemon.write("next\n")
+        daemon.flush()
+    assert log.read_text() == "next\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["alice.log", "alice.log.1.gz"]
 
 
 def test_a_unit_that_does_not_stop_is_an_error(daemon_host, systemd, monkeypatch):
