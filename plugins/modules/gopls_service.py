@@ -236,9 +236,10 @@ packages:
   sample: [logrotate]
 skipped_files:
   description:
-    - The editor settings of users that could not be read or parsed, and the cache and socket directories of removed
-      users that could not be removed. They were left as they are. With an entry the module fails, after it has done
-      everything else. Files of users who are not listed cause only warnings.
+    - The editor settings of users that could not be read or parsed, the cache and socket directories of removed
+      users that could not be removed, and units of single users that do not start. They were left as they are, and all
+      others are completed. With an entry the module fails, after it has done everything else. Files of users who are
+      not listed cause only warnings.
     - The format is that of RV(gopherops.devserver.go_env#module:skipped_files).
   returned: always, unless an option is invalid
   type: list

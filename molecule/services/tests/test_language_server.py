@@ -102,8 +102,26 @@ def test_a_type_error_is_reported(check, run_as):
 def test_nobody_else_reaches_a_users_daemon(run_as, host):
     output = run_as("bob", "gopls '-remote=unix;/run/gopls/alice/gopls.sock' remote sessions 2>&1; true")
     assert "permission denied" in output
-    assert host.file("/run/gopls/alice").mode == 0o700
+    assert host.file("/run/gopls/alice/gopls.sock").mode == 0o600
+    assert host.file("/run/gopls/alice/daemon").mode == 0o700
     assert host.file("/var/cache/gopls/alice").mode == 0o700
+
+
+def test_users_cannot_swap_the_socket_that_root_gives_to_them(run_as, host):
+    swap = "cd /run/gopls/alice; mkdir x; rm -f gopls.sock; mv gopls.sock y; ln -s /etc/shadow gopls.sock"
+    assert run_as("alice", f"({swap}) 2>&1; true").count("denied") == 4
+    directory = host.file("/run/gopls/alice")
+    assert (directory.user, directory.mode) == ("root", 0o755)
+    host.check_output("systemctl restart gopls-proxy@alice.socket")
+    assert host.file("/etc/shadow").user == "root"
+
+
+def test_a_users_directory_in_the_place_of_the_daemons_socket_lets_no_restart_fail(check, run_as, host):
+    for user in ("alice", "bob"):
+        check(user, f"/home/{user}/service/stock/*.go")
+    run_as("alice", "cd /run/gopls/alice/daemon && rm -f gopls.sock && mkdir -p gopls.sock/x")
+    host.check_output("systemctl restart gopls@alice gopls@bob")
+    assert check("alice", "/home/alice/service/stock/*.go") == ""
 
 
 def test_the_cap_ends_one_daemon_and_the_next_request_is_served(host, run_as, check, delve, tight):

@@ -31,16 +31,14 @@ def render_variables(variables: t.Mapping[str, str]) -> str:
 
 
 def render_tmpfiles(accounts: t.Sequence[Account], log: bool) -> str:
-    """Return the tmpfiles.d(5) lines for sockets, which only their user can reach, and for logs.
+    """Return the tmpfiles.d(5) lines for logs.
 
     The directory of the logs belongs to root: systemd opens a log as root, and must not follow a user's link.
     """
-    logs, sockets = paths.LOG_DIR, paths.SOCKET_DIR
-    lines = [f"d {sockets} 0755 root root -", f"d {logs} 0755 root root -", f"d {logs}/crashes 0755 root root -"]
-    for account in accounts:
-        owner = f"{account.uid} {account.gid} -"
-        lines += [f"d {sockets}/{account.name} 0700 {owner}"]
-        lines += [f"f {logs}/{account.name}.log 0640 {owner}"] if log else []
+    logs = paths.LOG_DIR
+    lines = [f"d {logs} 0755 root root -", f"d {logs}/crashes 0755 root root -"]
+    for account in accounts if log else ():
+        lines.append(f"f {logs}/{account.name}.log 0640 {account.uid} {account.gid} -")
     return paths.HEADER + "".join(f"{line}\n" for line in lines)
 
 

@@ -12,6 +12,8 @@ import typing as t
 from .._core.errors import DevserverError
 from .._host.command import SYSTEM_PATH, run
 from .._host.procfs import Process, read_process
+from .._host.removal import remove_as_owner
+from .._host.skipped_files import SkippedFile, skip_errors
 from .._systemd import back_off, systemctl
 from .._systemd.environment_files import last_change, outdated_variables, variables_in
 from .._systemd.systemctl import manager_runs
@@ -25,11 +27,13 @@ _SECONDS = 90
 class UnitPlan(t.NamedTuple):
     """The pending changes of units.
 
+    ``moved`` are users whose sockets are in a directory that they own, as earlier versions have made it.
     ``start`` are enabled and started. ``restart`` are users whose daemon is restarted. ``stop`` are stopped and
     disabled before files are removed. ``unread`` have files on disk that systemd has not read, because an earlier run
     was killed.
     """
 
+    moved: t.Sequence[str] = ()
     start: t.Sequence[str] = ()
     restart: t.Sequence[str] = ()
     stop: t.Sequence[str] = ()
@@ -44,8 +48,8 @@ def systemd_version() -> int:
     return int(match.group(1)) if match else 0
 
 
-def plan_units(expected: ExpectedDaemons) -> UnitPlan:
-    """Compare the units with the expected daemons; without systemd there is nothing to do."""
+def plan_units(expected: ExpectedDaemons, kept: t.Sequence[str] = ()) -> UnitPlan:
+    """Compare the units with the expected daemons and those ``kept``; without systemd there is nothing to do."""
     if not expected.shared:
         return UnitPlan()
     prewarmed = [user.account.name for user in expected.prewarmed]
@@ -56,14 +60,28 @@ def plan_units(expected: ExpectedDaemons) -> UnitPlan:
     slices = [paths.session_slice(user.account.uid) for user in expected.users]
     written = [*slices, *(unit for name in expected.names for unit in paths.units_of(name))]
 
-    states = systemctl.properties_of([*active, *inactive], ("ActiveState", "UnitFileState"))
+    moved = [name for name in (*expected.names, *kept) if _owns_sockets(name)]
+    sockets = [unit for name in moved for unit in (paths.socket_unit(name), paths.pprof_socket(name))]
+    states = systemctl.properties_of([*active, *inactive, *sockets], ("ActiveState", "UnitFileState"))
     enabled = {"ActiveState": "active", "UnitFileState": "enabled"}
+    restarted = [unit for unit in sockets if states[unit] == enabled and unit not in inactive]
     return UnitPlan(
-        [unit for unit in active if states[unit] != enabled],
+        moved,
+        list(dict.fromkeys([*(unit for unit in active if states[unit] != enabled), *restarted])),
         _outdated_daemons(expected),
         [unit for unit in inactive if _is_active(states[unit]) or states[unit]["UnitFileState"] == "enabled"],
         systemctl.find_unread(written),
     )
+
+
+def _owns_sockets(user: str) -> bool:
+    """Return whether not root owns the directory of the user's sockets, or whether it cannot be inspected."""
+    try:
+        return os.lstat(f"{paths.SOCKET_DIR}/{user}").st_uid != os.geteuid()
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
 
 
 def _is_active(state: t.Mapping[str, str]) -> bool:
@@ -128,9 +146,49 @@ def make_temporary_files(path: str) -> None:
         )
 
 
-def start_units(plan: UnitPlan) -> None:
-    """Start and restart the planned units; raise DevserverError if one does not start."""
-    if plan.start:
-        systemctl.run_verb("enable", "--now", "--quiet", *plan.start)
-    if plan.restart:
-        systemctl.run_verb("try-restart", *map(paths.daemon_unit, plan.restart))
+def take_directories(users: t.Sequence[str], skipped: list[SkippedFile]) -> None:
+    """Give root the directories of the users' sockets, and empty them; what uses the sockets is stopped before."""
+    for user in users:
+        path = f"{paths.SOCKET_DIR}/{user}"
+        with skip_errors(skipped, user, path):
+            systemctl.run_verb("stop", *(unit for unit in paths.units_of(user) if "prewarm" not in unit))
+            # From now on the user can add nothing, and root owns all directories above.
+            os.chown(path, 0, 0, follow_symlinks=False)
+            os.chmod(path, 0o755)
+            for entry in os.scandir(path):
+                remove_as_owner(entry.path)
+
+
+def start_units(plan: UnitPlan, skipped: list[SkippedFile]) -> None:
+    """Start and restart the planned units; those of users that do not start are added to ``skipped``."""
+    left = {entry.user for entry in skipped if entry.user in plan.moved}
+    start = [unit for unit in plan.start if _user_of(unit) not in left]
+    restart = [paths.daemon_unit(user) for user in plan.restart if user not in left]
+    _run_each(start, ("enable", "--now", "--quiet"), ("active",), skipped)
+    _run_each(restart, ("try-restart",), ("active", "inactive"), skipped)
+
+
+def _run_each(
+    units: t.Sequence[str], verb: t.Sequence[str], expected: t.Container[str], skipped: list[SkippedFile]
+) -> None:
+    """Run ``verb`` for all units at once; the error of one, which its user can cause, does not affect the others."""
+    if not units:
+        return
+    try:
+        systemctl.run_verb(*verb, *units)
+    except DevserverError:
+        states = systemctl.properties_of(units, ("ActiveState",))
+        failed = [unit for unit in units if states[unit].get("ActiveState") not in expected]
+        if not failed:
+            raise
+        for unit in failed:
+            with skip_errors(skipped, _user_of(unit), unit):
+                raise DevserverError(
+                    f"{unit} does not start",
+                    remedy=f"run 'systemctl status {unit}' and 'journalctl -u {unit}' as root, fix the error that they"
+                    " show, and run the play again",
+                ) from None
+
+
+def _user_of(unit: str) -> str:
+    return unit.partition("@")[2].rpartition(".")[0]

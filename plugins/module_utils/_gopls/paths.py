@@ -36,6 +36,11 @@ def socket_of(user: str) -> str:
     return f"{SOCKET_DIR}/{user}/gopls.sock"
 
 
+def daemon_directory(user: str) -> str:
+    """Return the directory of the daemon's own socket; it alone belongs to ``user``, while the daemon runs."""
+    return f"{SOCKET_DIR}/{user}/daemon"
+
+
 def profiles_of(user: str) -> str:
     """Return the socket of the debug and profiling pages of the user's daemon."""
     return f"{SOCKET_DIR}/{user}/pprof.sock"

@@ -53,6 +53,8 @@ class DaemonPlan(t.NamedTuple):
             changes.add(unit, "enabled or running\n", "stopped and disabled\n")
         for unit in self.units.unread:
             changes.add(unit, "running with previous files\n", "reloaded\n")
+        for name in self.units.moved:
+            changes.add(f"{paths.SOCKET_DIR}/{name}", "directory of the user\n", "directory of root\n")
         for unit in self.units.start:
             changes.add(unit, "", "enabled and started\n")
         for name in self.units.restart:
@@ -78,7 +80,7 @@ def plan_daemons(expected: ExpectedDaemons) -> DaemonPlan:
     with _os_errors_reported():
         files = [*expected_files(expected, kept, applied), *removed_files(expected, removed, kept, applied)]
         edits = plan_each(files, skipped)
-        units = manager.plan_units(expected)
+        units = manager.plan_units(expected, kept)
     obsolete = [name for name in applied.get("workarounds", []) if name not in expected.workarounds]
     candidates = (paths.LOG_DIR, paths.CACHE_DIR, paths.SOCKET_DIR) if expected.purge else ()
     directories = [path for path in candidates if os.path.isdir(path)]
@@ -86,13 +88,16 @@ def plan_daemons(expected: ExpectedDaemons) -> DaemonPlan:
 
 
 def apply_plan(plan: DaemonPlan) -> DaemonPlan:
-    """Carry out the plan; return it without the users' files and directories that were skipped.
+    """Carry out the plan; return it without the files, directories and units of users that were skipped.
 
-    Raises DevserverError for a file of the host that cannot be written and a unit that does not start.
+    Raises DevserverError for a file of the host that cannot be written.
     """
     with _os_errors_reported():
         if plan.expected.daemon.systemd:
             manager.stop_units([*(unit for name in plan.removed for unit in paths.units_of(name)), *plan.units.stop])
+            skipped = list(plan.skipped)
+            manager.take_directories(plan.units.moved, skipped)
+            plan = plan._replace(skipped=skipped)
         plan = _write_files(_remove_user_directories(plan))
         if plan.expected.purge and not plan.skipped:
             of_users = (entry for path in plan.directories for entry in glob.glob(os.path.join(path, "*")))
@@ -102,7 +107,7 @@ def apply_plan(plan: DaemonPlan) -> DaemonPlan:
             remove_empty_directories(candidates)
         _remove_empty_directories(plan.edits)
         if plan.expected.shared:
-            _start_daemons(plan)
+            plan = _start_daemons(plan)
         else:
             _make_caches(plan.expected)
     return plan
@@ -139,21 +144,21 @@ def _read_applied() -> dict[str, t.Any]:
     return {}
 
 
-def _start_daemons(plan: DaemonPlan) -> None:
-    expected = plan.expected
+def _start_daemons(plan: DaemonPlan) -> DaemonPlan:
+    """Start the units; return the plan with the users whose units do not start."""
+    expected, skipped = plan.expected, list(plan.skipped)
     written = {edit.file.path for edit in plan.edits}
     if plan.units.unread or any(path.startswith(systemctl.UNIT_DIR) for path in written):
         # This also applies new memory limits to running daemons.
         systemctl.run_verb("daemon-reload")
-    # Without its directory, systemd would create the socket in one that belongs to root.
-    missing = [name for name in expected.names if not os.path.isdir(f"{paths.SOCKET_DIR}/{name}")]
-    if missing or (expected.users and paths.TMPFILES in written):
+    if expected.users and (paths.TMPFILES in written or not os.path.isdir(paths.LOG_DIR)):
         manager.make_temporary_files(paths.TMPFILES)
-    manager.start_units(plan.units)
+    manager.start_units(plan.units, skipped)
     names = [user.account.name for user in expected.prewarmed]
     prewarms = [paths.prewarm_unit(name) for name in names if paths.prewarm_file(name) in written]
     if prewarms:
         systemctl.run_verb("start", "--no-block", *prewarms)
+    return plan._replace(skipped=skipped)
 
 
 def _remove_user_directories(plan: DaemonPlan) -> DaemonPlan:

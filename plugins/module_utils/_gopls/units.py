@@ -6,6 +6,9 @@ An editor connects to the socket unit. Its first connection starts the proxy, an
 gopls cannot take a socket from systemd. The proxy is bound to the daemon: when the daemon stops, so does the proxy, and
 the next connection waits at the socket until the daemon runs again.
 
+systemd binds a socket as root, and gives the path to the user: no user can change the directory of it. The daemon
+makes its own socket in a directory of the user inside of that one, which systemd creates and removes with the daemon.
+
 gopls serves profiles on a TCP port only, which all users of a host could open. With them the daemon has a network
 namespace of its own, whose only entrance is a socket of the user, with a second proxy.
 """
@@ -31,6 +34,7 @@ _IDLE_SINCE = 246
 _PPROF = "127.0.0.1:6060"
 _PPROF_FLAG = f" -debug={_PPROF}"
 _PPROF_IDLE = 60
+_DAEMON_SOCKET = f"{paths.daemon_directory('%i')}/gopls.sock"
 # Bytes. The kernel can exceed MemoryMax by 32 KiB (measured) while it kills a process; the declared cap must hold.
 SLACK = MIB
 
@@ -85,7 +89,7 @@ WantedBy=sockets.target
 
 
 def _render_proxy(daemon: DaemonOptions) -> str:
-    return _render_forwarder("Proxy", daemon, daemon.idle, f"{paths.SOCKET_DIR}/%i/daemon.sock", "AF_UNIX")
+    return _render_forwarder("Proxy", daemon, daemon.idle, _DAEMON_SOCKET, "AF_UNIX")
 
 
 def _render_profiles(daemon: DaemonOptions) -> str:
@@ -131,10 +135,11 @@ StopWhenUnneeded=yes
 [Service]
 User=%i
 WorkingDirectory=/
-{_render_environment(daemon)}ExecStartPre=-/bin/rm -f {paths.SOCKET_DIR}/%i/daemon.sock
-{START_DELAY}ExecStart={command_word(daemon.gopls)} serve "-listen=unix;{paths.SOCKET_DIR}/%i/daemon.sock"{flags}
+{_render_environment(daemon)}RuntimeDirectory=gopls/%i/daemon
+RuntimeDirectoryMode=0700
+{START_DELAY}ExecStart={command_word(daemon.gopls)} serve "-listen=unix;{_DAEMON_SOCKET}"{flags}
 # The unit has started once gopls listens, not before.
-ExecStartPost=/bin/sh -c 'until test -S {paths.SOCKET_DIR}/%i/daemon.sock; do sleep 0.05; done'
+ExecStartPost=/bin/sh -c 'until test -S {_DAEMON_SOCKET}; do sleep 0.05; done'
 ExecStopPost=+{paths.CRASH} %i
 # Longer than the longest delay of the start.
 TimeoutStartSec=90

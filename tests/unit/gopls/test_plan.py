@@ -10,6 +10,7 @@ import gzip
 import json
 import os
 import pathlib
+import re
 import resource
 import shutil
 import stat
@@ -48,6 +49,7 @@ from tests.support.systemd import FakeSystemd
 
 LIMITS = Limits(1024 * MIB, 972 * MIB, 870 * MIB)
 ME = getpass.getuser()
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives directories to users")
 
 
 @pytest.fixture
@@ -93,9 +95,7 @@ def daemon_host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> type
 def systemd(daemon_host: types.SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> FakeSystemd:
     fake = FakeSystemd(pathlib.Path(systemctl.UNIT_DIR), oneshot="gopls-prewarm@")
     fake.install(monkeypatch)
-    monkeypatch.setattr(
-        manager, "make_temporary_files", lambda _path: os.makedirs(f"{paths.SOCKET_DIR}/{ME}", exist_ok=True)
-    )
+    monkeypatch.setattr(manager, "make_temporary_files", lambda _path: None)
     return fake
 
 
@@ -137,7 +137,7 @@ def test_the_next_run_reloads_systemd_after_a_killed_run(daemon_host, systemd, m
     daemon_host.apply(daemon_host.user, systemd=252)
     with monkeypatch.context() as killed:
         killed.setattr(systemctl, "run_verb", lambda *_words: "")
-        killed.setattr(manager, "start_units", lambda _plan: None)
+        killed.setattr(manager, "start_units", lambda _plan, _skipped: None)
         daemon_host.apply(daemon_host.user, systemd=252, limits=LIMITS._replace(cap=512 * MIB))
     assert systemd.read != systemd.files()
     planned = daemon_host.apply(daemon_host.user, systemd=252, limits=LIMITS._replace(cap=512 * MIB), check=True)
@@ -184,11 +184,82 @@ def test_a_daemon_with_previous_variables_is_restarted_once(daemon_host, systemd
         daemon.kill()
 
 
-def test_the_next_run_creates_a_missing_socket_directory(daemon_host, systemd):
-    daemon_host.apply(daemon_host.user, systemd=252)
-    (daemon_host.directory / f"run/gopls/{ME}").rmdir()
-    daemon_host.apply(daemon_host.user, systemd=252)
-    assert (daemon_host.directory / f"run/gopls/{ME}").is_dir()
+@needs_root
+@pytest.mark.parametrize("listed", [True, False])
+def test_root_takes_the_directory_of_sockets_that_an_earlier_version_gave_to_the_user(daemon_host, systemd, listed):
+    daemon_host.apply(daemon_host.user, systemd=252, exclusive=False)
+    active = set(systemd.active)
+    directory, other = daemon_host.directory / f"run/gopls/{ME}", daemon_host.directory / "other"
+    (directory / "gopls.sock/x").mkdir(parents=True)
+    (directory / "daemon").symlink_to(other)
+    (directory / "daemon.sock").touch()
+    other.mkdir()
+    for path in (directory, *directory.rglob("*")):
+        os.chown(path, 12_345, 12_345, follow_symlinks=False)
+    users = [daemon_host.user] if listed else [another_user(daemon_host)]
+    planned = daemon_host.apply(*users, systemd=252, exclusive=False, check=True)
+    systemd.commands.clear()
+    applied = daemon_host.apply(*users, systemd=252, exclusive=False)
+    assert planned.changes.result() == applied.changes.result()
+    assert str(directory) in json.dumps(applied.changes.result())
+    status = directory.stat()
+    assert (status.st_uid, stat.S_IMODE(status.st_mode)) == (0, 0o755)
+    assert list(directory.iterdir()) == [] and other.is_dir() and other.stat().st_uid == 0
+    verbs = {command[0]: command for command in systemd.commands}
+    assert {paths.socket_unit(ME), paths.daemon_unit(ME)} <= set(verbs["stop"])
+    assert paths.socket_unit(ME) in verbs["enable"]
+    assert active <= systemd.active
+    assert not daemon_host.apply(*users, systemd=252, exclusive=False).changes
+
+
+def test_a_unit_that_one_user_keeps_from_starting_is_reported_after_all_others(daemon_host, systemd, monkeypatch):
+    """A directory in the place of a socket, or a daemon that cannot listen."""
+    other = another_user(daemon_host)
+    bad = {paths.socket_unit(ME), paths.daemon_unit(ME)}
+    run = systemd.run
+
+    def fail(verb: str, *arguments: str) -> str:
+        run(verb, *arguments)
+        if bad & set(arguments) and verb in ("enable", "try-restart"):
+            for unit in bad & set(arguments):
+                systemd.states[unit]["ActiveState"] = "failed"
+            raise DevserverError("systemctl failed")
+        return ""
+
+    monkeypatch.setattr(systemctl, "run_verb", fail)
+    monkeypatch.setattr(manager, "_outdated_daemons", lambda _expected: [ME, other.account.name])
+    applied = daemon_host.apply(daemon_host.user, other, systemd=252)
+    assert [(entry.user, entry.file) for entry in applied.skipped] == [
+        (ME, paths.socket_unit(ME)),
+        (ME, paths.daemon_unit(ME)),
+    ]
+    assert f"systemctl status {paths.socket_unit(ME)}" in applied.skipped[0].reason
+    assert paths.socket_unit(other.account.name) in systemd.active
+    assert ("try-restart", *map(paths.daemon_unit, (ME, other.account.name))) in systemd.commands
+    assert systemd.commands[-1][0] == "start"  # The prewarms.
+    bad.clear()
+    # An error that is no user's is the host's.
+    monkeypatch.setattr(systemctl, "run_verb", lambda *_words: (_ for _ in ()).throw(DevserverError("Access denied")))
+    with pytest.raises(DevserverError, match="Access denied"):
+        manager.start_units(manager.UnitPlan(restart=["nobody"]), [])
+
+
+def test_users_can_change_no_directory_in_which_systemd_binds_a_socket():
+    """systemd gives the path to the user after it has bound the socket, and follows a link there."""
+    texts = units.render_units(DaemonOptions("/g", "/go", LIMITS, 252, pprof=True))
+    sockets = [text for path, text in texts.items() if path.endswith(".socket")]
+    daemon = texts[f"{systemctl.UNIT_DIR}/gopls@.service"]
+    assert len(sockets) == 2
+    for text in sockets:
+        assert re.findall(r"^ListenStream=(/.*)/[^/]+$", text, re.MULTILINE) == ["/run/gopls/%i"]
+    assert re.findall(r"^RuntimeDirectory=(.*)$", daemon, re.MULTILINE) == ["gopls/%i/daemon"]
+    assert "-listen=unix;/run/gopls/%i/daemon/" in daemon
+    assert "/run/" not in host_files.render_tmpfiles([find_account(ME)], True)
+
+
+def another_user(daemon_host: types.SimpleNamespace) -> UserEnvironment:
+    account = daemon_host.user.account._replace(name="somebody-else")
+    return dataclasses.replace(daemon_host.user, account=account, workspaces=[], vscode_settings=[])
 
 
 @pytest.mark.parametrize("cause", ["switched off", "no workspaces"])
@@ -230,6 +301,7 @@ def test_sockets_and_cache_of_a_removed_user_are_removed_and_the_log_is_kept(dae
     kept.touch()
     daemon_host.apply(daemon_host.user, systemd=252)
     (daemon_host.directory / f"var/cache/gopls/{ME}").mkdir(parents=True)
+    (daemon_host.directory / f"run/gopls/{ME}").mkdir(parents=True)
     (daemon_host.directory / f"run/gopls/{ME}/gopls.sock").touch()
     daemon_host.apply(systemd=252)
     assert systemd.active == set()
@@ -243,16 +315,14 @@ def test_users_who_are_not_listed_keep_their_daemons_within_the_shared_limits(da
     daemon_host.apply(daemon_host.user, systemd=252, settings={"gofumpt": True})
     before, active = tree(daemon_host.directory), set(systemd.active)
     assert not daemon_host.apply(systemd=252, exclusive=False).changes
-    name = "somebody-else"
-    account = daemon_host.user.account._replace(name=name)
-    other = dataclasses.replace(daemon_host.user, account=account, workspaces=[], vscode_settings=[])
+    name, other = "somebody-else", another_user(daemon_host)
     limits = LIMITS._replace(heap=256 * MIB)
     daemon_host.apply(other, systemd=252, exclusive=False, limits=limits)
     assert before <= tree(daemon_host.directory)
     assert active <= systemd.active
     assert editor_settings(daemon_host)["gopls"] == {"gofumpt": True}
     assert 'GOMEMLIMIT="256MiB"\n' in (daemon_host.directory / f"etc/language_server/{ME}.env").read_text()
-    assert f"/{ME} 0700" in pathlib.Path(paths.TMPFILES).read_text()
+    assert f"/{ME}.log 0640" in pathlib.Path(paths.TMPFILES).read_text()
     daemon_host.apply(systemd=252, exclusive=False, absent=[name], limits=limits)
     assert tree(daemon_host.directory) == before
     assert systemd.active == active
