@@ -33,6 +33,7 @@ from dev import (
 from dev.checkout import CACHE, IDENTITY, ROOT, Failure
 from dev.command import Argv, files, run
 from dev.console import labelled, show
+from dev.docker_engine import docker
 from dev.lanes import Lanes
 from dev.phases import Phases
 from dev.skips import Skip
@@ -54,6 +55,17 @@ QUICK, MEASURED = "quick", "units"
 # Programs of another architecture run ten times slower, and qemu is registered with this machine's kernel.
 EMULATED = "arm64"
 NOT_IN_TEST = (QUICK, MEASURED, EMULATED)
+# Plugins that only controllers run, which have one of the newer Pythons.
+CONTROLLER_PLUGINS = [f"plugins/{part}/" for part in ("action", "filter", "lookup", "plugin_utils")]
+# As where modules run: with nothing of Ansible but its module_utils. The argument is Ansible's directory.
+IMPORT = """
+import importlib, pathlib, sys, types
+ansible = sys.modules["ansible"] = types.ModuleType("ansible")
+ansible.__path__, ansible.__file__ = [sys.argv[1]], sys.argv[1] + "/__init__.py"
+for part in ("module_utils", "modules"):
+    for path in sorted(pathlib.Path("plugins", part).rglob("*.py")):
+        importlib.import_module(".".join(["ansible_collections.gopherops.devserver", *path.with_suffix("").parts]))
+"""
 SANITY = CACHE / "sanity" / "ansible_collections" / "gopherops" / "devserver"
 
 
@@ -61,14 +73,13 @@ SANITY = CACHE / "sanity" / "ansible_collections" / "gopherops" / "devserver"
 class Check:
     """One check. ``group`` is the argument of run_checks that selects it together with similar ones.
 
-    Checks with the same ``resource`` never run at the same time. Those that need ``docker`` have a lane of their own.
+    Those that need ``docker`` have a lane of their own.
     """
 
     name: str
     group: str
     function: t.Callable[[Path], object]
     docker: bool = False
-    resource: str = ""
 
 
 def _tool(argv: Argv, log: Path, **environment: str) -> str:
@@ -95,19 +106,29 @@ def _mypy(log: Path) -> None:
 
 
 def _sanity(log: Path) -> None:
-    _copy_for_sanity(log)
-    _ansible_test(["--local", "--python", f"{sys.version_info.major}.{sys.version_info.minor}"], log)
+    """Run every test, with the oldest Python that a managed host may have too, and import all modules with the others.
 
-
-def _sanity_targets(log: Path) -> None:
-    """Compile and import every module with each Python that a managed host may have."""
+    ansible-test imports each file anew with all that this imports: what it finds out depends on no version between.
+    """
     _copy_for_sanity(log)
     pythons = python_env.installed_pythons(TARGET_PYTHONS)
     missing = [version for version in TARGET_PYTHONS if version not in pythons]
     skips.write(skips.report_of(log), [Skip(f"Python {each}", f"Python {each} is not installed") for each in missing])
     path = ":".join(dict.fromkeys(map(str, pythons.values())))
-    targets = [word for version in pythons for word in ("--target-python", version)]
-    _ansible_test(["--test", "compile", "--test", "import", *targets], log, path)
+    controller = f"{sys.version_info.major}.{sys.version_info.minor}"
+    thorough = dict.fromkeys((*list(pythons)[:1], controller))
+    others = [version for version in pythons if version not in thorough]
+    _ansible_test(_targets(thorough), log, path)
+    if others:
+        _ansible_test(["--test", "compile", "--test", "import", *_targets(others), *CONTROLLER_PLUGINS], log, path)
+    (ansible,) = python_env.VENV.glob("lib/python*/site-packages/ansible")
+    for version in others:
+        python = pythons[version] / f"python{version}"
+        _tool([python, "-c", IMPORT, ansible], log, PYTHONPATH=str(galaxy.COLLECTIONS))
+
+
+def _targets(versions: t.Iterable[str]) -> list[str]:
+    return [word for version in versions for word in ("--target-python", version)]
 
 
 def _ansible_test(arguments: t.Sequence[str], log: Path, path: str = "") -> None:
@@ -173,6 +194,9 @@ def _oldest_core(log: Path) -> None:
 def _molecule(scenario: str, log: Path) -> None:
     if scenario in NEEDS:
         NEEDS[scenario](log)
+    _remove_rests(scenario)
+    # Containers mount it.
+    (CACHE / "go-build").mkdir(exist_ok=True)
     env = python_env.tool_environment() | molecule_environment()
     env["PYTEST_ADDOPTS"] = f"--junitxml={skips.report_of(log)}"
     done = run(["molecule", "test", "--scenario-name", scenario], log=log, env=env, check=False)
@@ -180,6 +204,16 @@ def _molecule(scenario: str, log: Path) -> None:
         # After the failure it destroys the containers, with much output.
         lines = done.output.partition("\nCRITICAL")[0].splitlines()[-ERRORS_SHOWN:]
         raise Failure("\n".join([f"molecule, see {log}", *(f"    {line}" for line in lines)]))
+
+
+def _remove_rests(scenario: str) -> None:
+    """Remove what an interrupted run left: containers, and molecule's notes of containers."""
+    names = f"name=^devserver-{IDENTITY}-{scenario}(-[0-9]+)?$"
+    containers = docker("ps", "--all", "--quiet", "--filter", names).split()
+    if containers:
+        docker("rm", "--force", "--volumes", *containers)
+    for notes in (CACHE / "ansible" / "tmp").glob(f"molecule.*.{scenario}"):
+        shutil.rmtree(notes)
 
 
 def molecule_environment() -> dict[str, str]:
@@ -204,7 +238,12 @@ def _emulated(log: Path) -> None:
     _molecule(EMULATED, log)
 
 
+# The longest of each lane come first, so that none of them runs alone at the end.
 CHECKS = (
+    Check("unit tests", "unit tests", _units),
+    Check("unit tests with coverage", MEASURED, _units_with_coverage),
+    Check("unit tests that build nothing", QUICK, _quick_units),
+    Check("sanity", "sanity", _sanity),
     Check("ruff check", "lint", _runs("ruff", "check")),
     Check("ruff format", "lint", _runs("ruff", "format", "--check")),
     Check("mypy", "lint", _mypy),
@@ -219,12 +258,6 @@ CHECKS = (
     Check("documentation site", "docs", documentation.site),
     Check("Galaxy import", "docs", documentation.package),
     Check("ansible-core 2.16", "compatibility", _oldest_core),
-    Check("unit tests", "unit tests", _units),
-    Check("unit tests with coverage", MEASURED, _units_with_coverage),
-    Check("unit tests that build nothing", QUICK, _quick_units),
-    # Both work in one copy of the collection.
-    Check("sanity", "sanity", _sanity, resource="sanity"),
-    Check("sanity on managed Pythons", "sanity", _sanity_targets, resource="sanity"),
     *(
         Check(f"molecule {scenario}", "molecule", functools.partial(_molecule, scenario), docker=True)
         for scenario in _scenarios()

@@ -47,7 +47,7 @@ def check(log: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="devserver-") as directory:
         clone = Path(directory).resolve() / "clone"
         run(["git", "clone", "--quiet", ROOT, clone], log=log)
-        _share_gopls(clone)
+        _share_tools(clone)
         try:
             _use(clone, log)
         finally:
@@ -55,10 +55,10 @@ def check(log: Path) -> None:
         _expect_nothing_left(clone)
 
 
-def _share_gopls(clone: Path) -> None:
-    """Copy what a scenario has built of the larger tool; the clone builds the other one."""
-    for build in (CACHE / TOOLS).glob("gopls-*"):
-        shutil.copytree(build, clone / ".cache" / TOOLS / build.name)
+def _share_tools(clone: Path) -> None:
+    """Copy what the scenarios have built, of which `fleet` always builds its tools."""
+    if (CACHE / TOOLS).is_dir():
+        shutil.copytree(CACHE / TOOLS, clone / ".cache" / TOOLS, ignore=shutil.ignore_patterns(".*"))
 
 
 def _use(clone: Path, log: Path) -> None:
@@ -179,7 +179,7 @@ def _make(
     clone: Path, target: str, *variables: str, log: Path, stdin: str = "", environment: dict[str, str] | None = None
 ) -> str:
     show(f"    make {' '.join([target, *variables])}")
-    # Downloads are shared with this checkout, and gopls; nothing else is.
+    # Downloads are shared with this checkout, and built tools; nothing else is.
     caches = {name: python_env.tool_environment()[name] for name in ("UV_CACHE_DIR", "PIP_CACHE_DIR")}
     # A make above this one passes variables to those below; a user's make has none above.
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}

@@ -10,29 +10,20 @@ import typing as t
 
 from dev import command
 
-
-class Item(t.Protocol):
-    """Items with the same ``resource`` never run at the same time; an empty one is shared by nobody."""
-
-    @property
-    def resource(self) -> str: ...
-
-
-ItemT = t.TypeVar("ItemT", bound=Item)
+ItemT = t.TypeVar("ItemT")
 
 
 class Lanes(t.Generic[ItemT]):
-    """What is left to do in each lane, in order, and what runs."""
+    """What is left to do in each lane, in order."""
 
     def __init__(self, plan: t.Sequence[t.Sequence[ItemT]]) -> None:
         self._waiting = [list(lane) for lane in plan]
-        self._resources: set[str] = set()
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
 
     def run(self, work: t.Callable[[ItemT], None]) -> None:
         """Call ``work`` with every item; an exception stops the other lanes too, and is raised."""
         with concurrent.futures.ThreadPoolExecutor(len(self._waiting)) as pool:
-            lanes = [pool.submit(self._run_lane, lane, work) for lane in range(len(self._waiting))]
+            lanes = [pool.submit(self._run_lane, lane, work) for lane in self._waiting]
             try:
                 for lane in concurrent.futures.as_completed(lanes):
                     lane.result()
@@ -40,34 +31,18 @@ class Lanes(t.Generic[ItemT]):
                 self._stop()
                 raise
 
-    def _run_lane(self, lane: int, work: t.Callable[[ItemT], None]) -> None:
-        while (item := self._take(lane)) is not None:
-            try:
-                work(item)
-            finally:
-                self._release(item)
+    def _run_lane(self, lane: list[ItemT], work: t.Callable[[ItemT], None]) -> None:
+        while waiting := self._take(lane):
+            work(*waiting)
 
-    def _take(self, lane: int) -> ItemT | None:
-        """Remove and return the next item of this lane, else of another; wait while all need a resource in use."""
-        with self._changed:
-            while any(self._waiting):
-                for waiting in (self._waiting[lane], *self._waiting):
-                    for item in waiting:
-                        if item.resource not in self._resources:
-                            waiting.remove(item)
-                            self._resources |= {item.resource} - {""}
-                            return item
-                self._changed.wait()
-        return None
-
-    def _release(self, item: ItemT) -> None:
-        with self._changed:
-            self._resources.discard(item.resource)
-            self._changed.notify_all()
+    def _take(self, lane: list[ItemT]) -> list[ItemT]:
+        """Remove and return the next item of this lane, else of another; none if nothing is left."""
+        with self._lock:
+            waiting = next(filter(None, (lane, *self._waiting)), [])
+            return [waiting.pop(0)] if waiting else []
 
     def _stop(self) -> None:
-        with self._changed:
+        with self._lock:
             for waiting in self._waiting:
                 waiting.clear()
-            self._changed.notify_all()
         command.stop_all()

@@ -1,6 +1,6 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Two lanes run side by side, share their work, and keep apart what uses one resource; each line names its check."""
+"""Two lanes run side by side, and share their work; each line names its check."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 from dev import checks
 from dev.checkout import Failure
-from dev.checks import CHECKS, Check
+from dev.checks import Check
 from dev.console import labelled, show
 from dev.lanes import Lanes
 from dev.phases import Phases
@@ -24,7 +24,6 @@ TIMEOUT = 10
 @dataclasses.dataclass(frozen=True)
 class Job:
     name: str
-    resource: str = ""
 
 
 def test_lanes_run_side_by_side() -> None:
@@ -45,18 +44,6 @@ def test_lane_without_work_takes_the_other_ones_next() -> None:
 
     Lanes([[Job("long"), Job("second"), Job("third")], [Job("other")]]).run(work)
     assert done == ["other", "second", "third", "long"]
-
-
-def test_one_resource_is_used_by_one_at_a_time() -> None:
-    users: list[str] = []
-
-    def work(job: Job) -> None:
-        users.append(job.name)
-        time.sleep(0.05)
-        assert users == [job.name]
-        users.remove(job.name)
-
-    Lanes([[Job("a", "copy"), Job("b", "copy")], [Job("c", "copy")]]).run(work)
 
 
 def test_exception_stops_the_other_lane() -> None:
@@ -80,10 +67,6 @@ def test_lines_name_their_check(capsys: pytest.CaptureFixture[str]) -> None:
         show("    10 s\n    passed")
     show("after")
     assert capsys.readouterr().out == "unit tests:     10 s\nunit tests:     passed\nafter\n"
-
-
-def test_checks_that_need_one_resource_declare_it() -> None:
-    assert [check.name for check in CHECKS if check.resource == "sanity"] == ["sanity", "sanity on managed Pythons"]
 
 
 @pytest.mark.parametrize("obstacle", [None, Failure("no engine")])
