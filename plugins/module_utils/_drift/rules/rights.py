@@ -88,7 +88,8 @@ def _unprovisioned(snapshot: Snapshot) -> t.Iterator[Finding]:
         path, several, together = lacking[users[0]], len(users) > 1, ", ".join(users)
         cause = f"{together} {'are' if several else 'is'} not provisioned: there is no {path}"
         if names:
-            cause = f"{names} as declared for {together} is not provisioned: {path} lacks it"
+            are = "are" if ", " in names else "is"
+            cause = f"the declared {names} {are} not provisioned for {together}: {path} has no such line"
         yield Finding(
             NOT_PROVISIONED,
             cause,
