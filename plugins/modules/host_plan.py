@@ -78,7 +78,7 @@ errors:
 """
 
 from ..module_utils._core.result import DevserverModule
-from ..module_utils._plan.host_plan import join_messages, plan_role, secrets_of
+from ..module_utils._plan.host_plan import find_overlaps, join_messages, plan_role, secrets_of
 
 
 def main() -> None:
@@ -90,7 +90,7 @@ def main() -> None:
     plans = [plan_role(role["role"], role["tasks"]) for role in roles]
     # The action plugin reports them, because a play can request that they are errors.
     warnings = list(dict.fromkeys(warning for plan in plans for warning in plan.warnings))
-    errors = [error for plan in plans for error in plan.errors]
+    errors = [*find_overlaps(roles), *(error for plan in plans for error in plan.errors)]
     if errors:
         # The facts of the first one are those of the module's own failure.
         msg = join_messages(errors)

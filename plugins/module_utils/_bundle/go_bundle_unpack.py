@@ -8,7 +8,7 @@ import typing as t
 
 from .._core.errors import DevserverError
 from .._core.result import Outcome
-from .._host.destinations import is_filled
+from .._host.destinations import check_own_directory, is_filled
 from .._host.files import Changes
 from .._host.records import Record, read_record, remove_record, with_record
 from .._host.removal import remove_paths
@@ -37,6 +37,8 @@ def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
     places = {"root": [params["root"]]}
     if params["state"] == "absent":
         return _remove(places, check=check)
+    # Whether it is used or not: other options contain this path.
+    check_own_directory("devserver_bundle_root (root)", params["root"])
     if not params["file"]:
         return Outcome({"changed": False})
     delivery = params["_delivery"]

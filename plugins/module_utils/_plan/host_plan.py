@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import typing as t
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
@@ -18,7 +19,9 @@ from .._delve.tls import dlv_tls, dlv_tls_client
 from .._environment import go_env
 from .._gopls import gopls_service
 from .._host import ca_trust, kernel_parameters
+from .._host.accounts import find_known_account
 from .._host.lock import find_holder, lock_file
+from .._host.path_names import is_below
 from .._toolchain import go_toolchain
 from .._tools import go_tool
 
@@ -37,6 +40,13 @@ MODULES = {
         gopls_service,
         kernel_parameters,
     )
+}
+
+# The directories that the collection fills and cleans, as option ``root`` of a module.
+_ROOTS = {
+    "go_toolchain": "devserver_toolchain_root (root)",
+    "go_tool": "devserver_tools_root (root)",
+    "go_bundle_unpack": "devserver_bundle_root (root)",
 }
 
 
@@ -69,6 +79,48 @@ def _describe_lock(root: str) -> list[str]:
     """Return that another run changes the directory of a module, for which the module would wait in silence."""
     holder = find_holder(lock_file(root)) if root else ""
     return [f"another run holds the lock of {root}: {holder}. This run waits for it to end."] if holder else []
+
+
+def find_overlaps(roles: t.Sequence[t.Mapping[str, t.Any]]) -> list[dict[str, t.Any]]:
+    """Return an error for each directory of the collection that contains another one, or a user's home, or is in it.
+
+    ``roles`` have the tasks of plan_role.
+    """
+    present = [
+        (role["role"], task["module"], task["args"])
+        for role in roles
+        for task in role["tasks"]
+        if task["args"].get("state") != "absent"
+    ]
+    roots = {_ROOTS[name]: (role, name, args["root"]) for role, name, args in present if name in _ROOTS}
+    users = {user["name"] for _role, name, args in present if name == "go_env" for user in args.get("users") or ()}
+    homes = {
+        account.name: account.home
+        for account in map(find_known_account, sorted(users))
+        if account and account.home != "/"
+    }
+    errors = []
+    for number, (option, (role, module, path)) in enumerate(roots.items()):
+        others = {name: other[2] for name, other in list(roots.items())[:number]}
+        others.update({f"the home directory of {user}": home for user, home in homes.items()})
+        errors += [
+            dict(_overlap_error(option, path, other, place).result(), role=role, module=module)
+            for other, place in others.items()
+            if _overlap(os.path.realpath(path), os.path.realpath(place))
+        ]
+    return errors
+
+
+def _overlap_error(option: str, path: str, other: str, place: str) -> DevserverError:
+    return DevserverError(
+        f"{option} is {path}, and {other} is {place}: they overlap",
+        expected="separate directories, because the collection removes from its own what it does not know",
+        remedy=f"choose another path for {option}",
+    )
+
+
+def _overlap(path: str, other: str) -> bool:
+    return path == other or is_below(path, other) or is_below(other, path)
 
 
 def plan_task(name: str, args: t.Mapping[str, t.Any]) -> Outcome:

@@ -7,13 +7,19 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import pwd
 import sys
 import typing as t
 
 import pytest
 import yaml
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.lock import locked_directory
-from ansible_collections.gopherops.devserver.plugins.module_utils._plan.host_plan import MODULES, plan_role, secrets_of
+from ansible_collections.gopherops.devserver.plugins.module_utils._plan.host_plan import (
+    MODULES,
+    find_overlaps,
+    plan_role,
+    secrets_of,
+)
 
 from tests.support.playbooks import Playbooks
 
@@ -406,6 +412,50 @@ def test_a_lock_of_another_run_is_reported_before_the_role_waits_for_it(tmp_path
         (warning,) = plan_role("tools", [task]).warnings
     assert f"another run holds the lock of {tmp_path / 'tools'}: process {os.getpid()} (" in warning
     assert plan_role("tools", [task]).warnings == []
+
+
+@pytest.mark.parametrize(
+    ("roots", "found"),
+    [
+        (("/opt/go", "/opt/tools", "/opt/bundle"), []),
+        (("/opt/go", "/opt/go-tools", "/opt/g"), []),
+        (("/opt/go", "/opt/go", "/opt/bundle"), [("tools", "devserver_toolchain_root (root) is /opt/go")]),
+        (("/opt/go/x", "/opt/go", "/opt/bundle"), [("tools", "devserver_toolchain_root (root) is /opt/go/x")]),
+        (("/opt/go", "/opt/tools", "/opt/go/b"), [("bundle", "devserver_toolchain_root (root) is /opt/go")]),
+        # The directory of a link.
+        (("{tmp}/link", "{tmp}/real/a", "/opt/b"), [("tools", "devserver_toolchain_root (root) is {tmp}/link")]),
+        (("/opt/go", "{home}/tools", "/opt/b"), [("tools", "the home directory of {user} is {home}")]),
+        (("{above}", "/opt/tools", "/opt/b"), [("toolchain", "the home directory of {user} is {home}")]),
+    ],
+)
+def test_directories_of_the_collection_are_separate(
+    tmp_path: pathlib.Path, roots: tuple[str, ...], found: list[tuple[str, str]]
+) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    account = next(entry for entry in pwd.getpwall() if entry.pw_dir.count("/") > 1)
+    names = {"tmp": tmp_path, "user": account.pw_name, "home": account.pw_dir, "above": os.path.dirname(account.pw_dir)}
+    modules = {"toolchain": "go_toolchain", "tools": "go_tool", "bundle": "go_bundle_unpack"}
+    roles = [
+        {"role": role, "tasks": [{"module": module, "args": {"root": root.format(**names)}}]}
+        for (role, module), root in zip(modules.items(), roots, strict=True)
+    ]
+    users = [{"name": account.pw_name}]
+    roles.append({"role": "environment", "tasks": [{"module": "go_env", "args": {"users": users}}]})
+    errors = find_overlaps(roles)
+    assert [(error["role"], error["module"]) for error in errors] == [(role, modules[role]) for role, _text in found]
+    for error, (_role, text) in zip(errors, found, strict=True):
+        assert f"and {text.format(**names)}: they overlap" in error["msg"]
+    for role in roles:
+        role["tasks"][0]["args"]["state"] = "absent"
+    assert find_overlaps(roles) == []
+
+
+def test_the_directory_of_bundles_is_validated_without_a_bundle(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "mine").touch()
+    plan = plan_role("bundle", [{"module": "go_bundle_unpack", "args": {"root": str(tmp_path)}}])
+    (error,) = plan.errors
+    assert f"devserver_bundle_root (root) is {tmp_path}" in error["msg"]
 
 
 def test_options_that_a_module_does_not_have_are_an_error() -> None:
