@@ -90,7 +90,8 @@ def main() -> None:
     plans = [plan_role(role["role"], role["tasks"]) for role in roles]
     # The action plugin reports them, because a play can request that they are errors.
     warnings = list(dict.fromkeys(warning for plan in plans for warning in plan.warnings))
-    errors = [*find_overlaps(roles), *(error for plan in plans for error in plan.errors)]
+    # Of options that the modules accept.
+    errors = [error for plan in plans for error in plan.errors] or find_overlaps(roles)
     if errors:
         # The facts of the first one are those of the module's own failure.
         msg = join_messages(errors)

@@ -84,7 +84,7 @@ def _describe_lock(root: str) -> list[str]:
 def find_overlaps(roles: t.Sequence[t.Mapping[str, t.Any]]) -> list[dict[str, t.Any]]:
     """Return an error for each directory of the collection that contains another one, or a user's home, or is in it.
 
-    ``roles`` have the tasks of plan_role.
+    ``roles`` have the tasks of plan_role, without errors.
     """
     present = [
         (role["role"], task["module"], task["args"])
@@ -92,7 +92,9 @@ def find_overlaps(roles: t.Sequence[t.Mapping[str, t.Any]]) -> list[dict[str, t.
         for task in role["tasks"]
         if task["args"].get("state") != "absent"
     ]
-    roots = {_ROOTS[name]: (role, name, args["root"]) for role, name, args in present if name in _ROOTS}
+    roots = {
+        _ROOTS[name]: (role, name, args["root"]) for role, name, args in present if name in _ROOTS and args.get("root")
+    }
     users = {user["name"] for _role, name, args in present if name == "go_env" for user in args.get("users") or ()}
     homes = {
         account.name: account.home
