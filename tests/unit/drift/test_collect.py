@@ -201,22 +201,31 @@ def test_a_forged_trace_names_no_place_in_the_home_of_another_user(fake_host: t.
     homes = {name: fake_host.tmp / name for name in ("alice", "bob")}
     for home in homes.values():
         home.mkdir()
+        (home / ".zshrc").touch()
     profile, shared = homes["alice"] / ".profile", homes["alice"] / "../alice/more"
-    records = "".join(
-        rf"\001{name}\000{name}\000{file}\0001\0000\0000\000\000"
-        for name, file in {
-            "GOPATH": homes["bob"] / ".zshrc",
-            "GOPROXY": homes["alice"] / "../bob/.zshrc",
-            "GOBIN": shared,
-        }.items()
-    )
-    profile.write_text(f"export GOPATH=GOPATH GOPROXY=GOPROXY GOBIN=GOBIN\nprintf '{records}' >&2\n")
+    (homes["alice"] / "link").symlink_to(homes["bob"])
+    names = {
+        "GOPATH": homes["bob"] / ".zshrc",
+        "GOPROXY": homes["alice"] / "../bob/.zshrc",
+        "GOCACHE": f"/{homes['bob']}/.zshrc",
+        "GOMODCACHE": homes["alice"] / "link/.zshrc",
+        "GOSUMDB": f"/proc/self/root{homes['bob']}/.zshrc",
+        "GOVCS": f"/etc/..{homes['bob']}/.zshrc",
+        "GOAUTH": "/no/such/file",
+        "GOPRIVATE": "/etc/profile",
+        "GOBIN": shared,
+    }
+    records = "".join(rf"\001{name}\000{name}\000{file}\0001\0000\0000\000\000" for name, file in names.items())
+    exports = " ".join(f"{name}={name}" for name in names)
+    profile.write_text(f"export {exports}\nprintf '{records}' >&2\n")
     user = fake_host.declaration.users[0]
     accounts = [user.account._replace(home=str(home), shell="/bin/bash") for home in homes.values()]
     fake_host.declaration.users[:] = [dataclasses.replace(user, account=account) for account in accounts]
     seen, _of_bob = observations.observe(fake_host.declaration, [], timeout=10, kinds=[LoginContext()])
     sources = {item.name: item.source for item in seen.assignments}
-    assert (sources["GOPATH"], sources["GOPROXY"]) == (PROCESS, PROCESS)
+    kept = ("GOPRIVATE", "GOBIN")
+    assert {name for name in names if sources[name] == PROCESS} == {name for name in names if name not in kept}
+    assert sources["GOPRIVATE"] == Source("file", "/etc/profile", 1)
     assert sources["GOBIN"] == Source("file", str(homes["alice"] / "more"), 1)
 
 

@@ -17,7 +17,7 @@ from types import MappingProxyType
 
 from ..._core.errors import DevserverError, TimedOut, describe_unexpected
 from ..._core.go_variables import PERSISTENT_VARIABLES
-from ..._core.provenance import PROCESS, Assignment, Source
+from ..._core.provenance import Assignment, Source
 from ..._environment.contexts import KINDS
 from ..._environment.contexts.base import Context, ContextKind, Probe
 from ..._environment.contexts.editor_files import EditorContext
@@ -25,7 +25,6 @@ from ..._environment.contexts.goenv import GoEnvContext
 from ..._environment.declaration import Declaration, UserEnvironment
 from ..._environment.go_command import NEEDS_C_COMPILER, executables, go_env, without_traces
 from ..._host.accounts import Account
-from ..._host.path_names import is_below
 from ..._host.reading_limit import reading
 from ..._host.remembered import remembering
 from ..._host.trusted_paths import only_root_can_change
@@ -33,6 +32,7 @@ from ..._host.user_access import has_home
 from ..._shells import blame
 from ..records.observation import LIMITS, SLOW_SECONDS, WATCHED, GoResult, Observation, failed
 from . import ssh_denials
+from .forged_places import without_forged_places
 from .patient_pool import PatientPool
 
 # Other variables that go reads. Variables of a session, such as XDG_SESSION_ID, differ in each context.
@@ -96,29 +96,7 @@ def observe(
     budget = _Budget(_BUDGET * timeout)
     with PatientPool(_WORKERS, SLOW_SECONDS) as pool:
         explained = list(pool.map(lambda observation: _explained(observation, timeout, budget), observations))
-    homes = {user.account.home for user in declaration.users}
-    return [_without_foreign_places(observation, homes) for observation in explained]
-
-
-def _without_foreign_places(observation: Observation, homes: t.Iterable[str]) -> Observation:
-    """Return an observation without places in the homes of other users: a user's startup can forge its own trace."""
-    account = observation.user.account
-    readable = {account.home, *observation.user.workspaces}
-    others = [home for home in homes if home not in ("/", account.home)]
-
-    def known(source: Source | None) -> Source | None:
-        file = os.path.normpath(source.file) if source and source.file else ""
-        foreign = any(is_below(file, home) for home in others)
-        return None if foreign and not any(is_below(file, place) for place in readable) else source
-
-    return dataclasses.replace(
-        observation,
-        assignments=[item._replace(source=known(item.source) or PROCESS) for item in observation.assignments],
-        stopping=known(observation.stopping),
-        printing=known(observation.printing),
-        slowest=known(observation.slowest),
-        holding=known(observation.holding),
-    )
+    return without_forged_places(explained)
 
 
 def unreadable(user: UserEnvironment, problem: str) -> Observation:
