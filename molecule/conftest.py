@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import json
 import os
 import pathlib
+import re
 import subprocess
 import tempfile
 import typing as t
@@ -22,13 +24,42 @@ SNAPSHOT = (
 )
 
 
+# What Go has compiled in any scenario: containers mount it, and the tests add what is new. Go finds all of it by the
+# hash of its sources, compiler and flags, so that it is the same as what the user's own go compiles.
+COMPILED = PLAYBOOKS.parent / ".cache/go-build"
+LOAD = """
+cd ~{user}/.cache/go-build
+[ -e 00 ] || {{ cp -r /mnt/go-build/. . && chown -R {user}: .; }}
+"""
+SAVE = """
+cd ~{user}/.cache/go-build
+comm -23 <(find . -type f | sort) <(cd /mnt/go-build && find . -type f | sort) | tar --create --files-from -
+"""
+# What Ansible shows of a host: the first line of a result, and the line of the recap.
+RESULT = re.compile(r"^\w+: \[(\S+?)\]")
+RECAP = re.compile(r"^(\S+) +: ok=.* unreachable=0 +failed=(\d+)", re.MULTILINE)
+
+
 @dataclasses.dataclass(frozen=True)
 class Play:
-    """The outcome of one run of a playbook; ``report`` is the drift report, where it wrote one."""
+    """The outcome of one run of a playbook; ``report`` is the drift report, where it wrote one.
+
+    Of a run for several declarations it is the outcome of one, with the ``errors`` of all.
+    """
 
     returncode: int
     output: str
     report: dict[str, t.Any] | None = None
+    errors: str = ""
+
+    def expect_rejection(self, words: t.Sequence[str]) -> None:
+        """The declaration was rejected by one message, which contains the words."""
+        assert self.returncode == 2, self.output
+        assert self.output.count("fatal:") == 1, self.output
+        assert "Traceback" not in self.output + self.errors
+        folded = " ".join(self.output.split())
+        for word in words:
+            assert word in folded, self.output
 
     @property
     def every(self) -> list[dict[str, t.Any]]:
@@ -52,12 +83,10 @@ def play():
     """Run a playbook of the collection against the scenario's host."""
 
     def run(name: str, *arguments: str, **variables: t.Any) -> Play:
-        command = ["ansible-playbook", "-i", os.environ["MOLECULE_INVENTORY_FILE"], PLAYBOOKS / f"{name}.yml"]
         with tempfile.TemporaryDirectory(prefix="reports-") as reports:
             if name == "drift":
                 variables["drift_report_dir"] = f"{reports}/drift"
-            command += [*arguments, "-e", json.dumps(variables)]
-            completed = subprocess.run(command, capture_output=True, text=True, check=False)
+            completed = _run_playbook(name, *arguments, "-e", json.dumps(variables))
             report = next(pathlib.Path(reports).glob("drift/*.json"), None)
             output = completed.stdout + completed.stderr
             return Play(completed.returncode, output, json.loads(report.read_text()) if report else None)
@@ -65,26 +94,73 @@ def play():
     return run
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def play_each(host):
+    """Run a playbook once for several declarations, of which none may change the host.
+
+    Each declaration is a host of the inventory, and all of these are the scenario's host.
+    """
+
+    def run(name: str, declarations: t.Mapping[str, t.Mapping[str, t.Any]], *arguments: str) -> dict[str, Play]:
+        with tempfile.TemporaryDirectory(prefix="inventory-") as directory:
+            variables = {"ansible_host": host.backend.host}
+            if name == "drift":
+                variables["drift_report_dir"] = f"{directory}/drift"
+            hosts = {f"case-{number}": {**variables, **case} for number, case in enumerate(declarations.values())}
+            inventory = pathlib.Path(directory) / "inventory"
+            inventory.write_text(json.dumps({"cases": {"hosts": hosts}}))
+            completed = _run_playbook(name, *arguments, "-i", str(inventory), "--limit", "cases")
+            outputs = _outputs_by_host(completed.stdout + completed.stderr)
+            failed = dict(RECAP.findall(completed.stdout))
+            assert failed.keys() == hosts.keys(), completed.stdout + completed.stderr
+            runs = {}
+            for case, name_of_host in zip(declarations, hosts, strict=True):
+                report = pathlib.Path(directory) / "drift" / f"{name_of_host}.json"
+                runs[case] = Play(
+                    2 * min(1, int(failed[name_of_host])),
+                    outputs[name_of_host],
+                    json.loads(report.read_text()) if report.exists() else None,
+                    completed.stderr,
+                )
+            return runs
+
+    return run
+
+
+def _run_playbook(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = ["ansible-playbook", "-i", os.environ["MOLECULE_INVENTORY_FILE"], PLAYBOOKS / f"{name}.yml"]
+    return subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
+
+
+def _outputs_by_host(output: str) -> dict[str, str]:
+    """Return what a run has shown of each host."""
+    outputs: dict[str, str] = collections.defaultdict(str)
+    host = ""
+    for line in output.splitlines(keepends=True):
+        # A task, a warning or an error: what follows is of no host, or of all.
+        if line.startswith(("PLAY", "TASK", "[")):
+            host = ""
+        elif match := RESULT.match(line):
+            host = match[1]
+        outputs[host] += line
+    return outputs
+
+
+@pytest.fixture(scope="module")
 def snapshot(host):
     """List the files and directories of the host that provisioning may change."""
     return lambda: host.check_output(SNAPSHOT)
 
 
-@pytest.fixture
-def expect_rejection(snapshot, play):
-    """Provision with variables that are rejected: one message contains the words, and the host stays as it is."""
+@pytest.fixture(scope="module")
+def reject_each(snapshot, play_each):
+    """Provision with declarations that are rejected; return the run of each. The host stays as it is."""
 
-    def run(words: t.Sequence[str], **variables: t.Any) -> None:
+    def run(declarations: t.Mapping[str, t.Mapping[str, t.Any]]) -> dict[str, Play]:
         before = snapshot()
-        completed = play("site", **variables)
-        assert completed.returncode == 2, completed.output
-        assert completed.output.count("fatal:") == 1
-        assert "Traceback" not in completed.output
-        folded = " ".join(completed.output.split())
-        for word in words:
-            assert word in folded, completed.output
+        runs = play_each("site", declarations)
         assert snapshot() == before
+        return runs
 
     return run
 
@@ -95,10 +171,14 @@ def compile_once(host):
 
     def run(command: str, *users: str) -> None:
         first, *others = users
+        host.check_output(LOAD.format(user=first))
         host.check_output(f"su - {first} -c {quote(command)}")
         for user in others:
             # Not the directory, which provisioning has created.
             host.check_output(f"cp -r ~{first}/.cache/go-build/* ~{user}/.cache/go-build")
             host.check_output(f"chown -R {user}: ~{user}/.cache/go-build")
+        save = ["docker", "exec", host.backend.host, "bash", "-euc", SAVE.format(user=first)]
+        compiled = subprocess.run(save, stdout=subprocess.PIPE, check=True).stdout
+        subprocess.run(["tar", "--extract", "--directory", COMPILED], input=compiled, check=True)
 
     return run

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import pathlib
 import shutil
@@ -15,9 +14,8 @@ import pytest
 DIRECTORY = pathlib.Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
 
 
-def flipped(tmp_path: pathlib.Path, part: float) -> pathlib.Path:
+def flipped(path: pathlib.Path, part: float) -> pathlib.Path:
     """Return a copy of the bundle in which one bit differs, at this part of its length."""
-    path = tmp_path / "flipped.tar"
     shutil.copy(DIRECTORY / "bundle.tar", path)
     with path.open("r+b") as file:
         file.seek(int(path.stat().st_size * part))
@@ -27,35 +25,42 @@ def flipped(tmp_path: pathlib.Path, part: float) -> pathlib.Path:
     return path
 
 
-@pytest.fixture
-def reject(expect_rejection):
-    """Provision into a directory where nothing is yet, so that there would be much to do."""
-    return functools.partial(expect_rejection, devserver_bundle_root="/opt/go-bundle")
-
-
 # The toolchain is in the middle, near the end a tool.
-@pytest.mark.parametrize(("part", "kind"), [(0.5, "toolchains/"), (0.99, "tools/")], ids=["toolchain", "tool"])
-def test_a_flipped_bit(reject, tmp_path, part, kind):
-    bundle = flipped(tmp_path, part)
-    reject([kind, "differs from its manifest", "SHA-256"], devserver_bundle_file=str(bundle))
+WORDS = {
+    "a flipped bit in a toolchain": ["toolchains/", "differs from its manifest", "SHA-256"],
+    "a flipped bit in a tool": ["tools/", "differs from its manifest", "SHA-256"],
+    "a truncated bundle": ["bundle", "copy"],
+    "another digest": ["is another bundle", "bundle_sha256"],
+    "a stranger who signs": ["signature of the bundle is invalid", "allowed_signers"],
+    "no bundle": ["a file on the controller that this user can read", "/nowhere.tar"],
+}
 
 
-def test_a_truncated_bundle(reject, tmp_path):
-    bundle = flipped(tmp_path, 0.5)
-    os.truncate(bundle, bundle.stat().st_size // 2)
-    reject(["bundle", "copy"], devserver_bundle_file=str(bundle))
+@pytest.fixture(scope="module")
+def runs(reject_each, tmp_path_factory):
+    """Provision into directories where nothing is yet, so that there would be much to do."""
+    directory = tmp_path_factory.mktemp("bundles")
+    truncated = flipped(directory / "truncated", 0.5)
+    os.truncate(truncated, truncated.stat().st_size // 2)
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", directory / "key"], check=True)
+    allowed = directory / "allowed"
+    allowed.write_text("other@example.com " + (directory / "key.pub").read_text())
+    variables = {
+        "a flipped bit in a toolchain": {"devserver_bundle_file": str(flipped(directory / "toolchain", 0.5))},
+        "a flipped bit in a tool": {"devserver_bundle_file": str(flipped(directory / "tool", 0.99))},
+        "a truncated bundle": {"devserver_bundle_file": str(truncated)},
+        "another digest": {"bundle_sha256": "0" * 64},
+        "a stranger who signs": {"bundle_allowed_signers": str(allowed)},
+        "no bundle": {"devserver_bundle_file": "/nowhere.tar"},
+    }
+    return reject_each(
+        {
+            case: {"devserver_bundle_root": f"/opt/go-bundle-{number}", **variables[case]}
+            for number, case in enumerate(WORDS)
+        }
+    )
 
 
-def test_another_digest(reject):
-    reject(["is another bundle", "bundle_sha256"], bundle_sha256="0" * 64)
-
-
-def test_a_stranger_who_signs(reject, tmp_path):
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "key"], check=True)
-    allowed = tmp_path / "allowed"
-    allowed.write_text("other@example.com " + (tmp_path / "key.pub").read_text())
-    reject(["signature of the bundle is invalid", "allowed_signers"], bundle_allowed_signers=str(allowed))
-
-
-def test_no_bundle(reject):
-    reject(["a file on the controller that this user can read", "/nowhere.tar"], devserver_bundle_file="/nowhere.tar")
+@pytest.mark.parametrize("case", WORDS)
+def test_another_bundle_is_rejected(runs, case):
+    runs[case].expect_rejection(WORDS[case])

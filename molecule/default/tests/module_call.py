@@ -44,10 +44,15 @@ class Result:
     def places(self) -> dict[Finding, set[Place | None]]:
         """Return the places of all findings; there are several where findings differ only in the workspace."""
         places: dict[Finding, set[Place | None]] = {}
-        for finding in _every(self.report):
+        for finding in self.every:
             key = (finding["rule_id"], finding["user"], finding["context"], finding["variable"])
             places.setdefault(key, set()).add(self._place(finding["source"]))
         return places
+
+    @property
+    def every(self) -> list[dict[str, t.Any]]:
+        """All findings, also those that follow from others; of a finding about several users, those of each."""
+        return [entry for one in self.report["findings"] for entry in ([] if one["users"] else [one]) + one["follows"]]
 
     @property
     def remedied(self) -> set[str]:
@@ -59,11 +64,6 @@ class Result:
             return None
         line = self.lines[(source["file"], source["line"])] if source["line"] else None
         return Place(source["file"] or source["kind"], line)
-
-
-def _every(report: dict[str, t.Any]) -> list[dict[str, t.Any]]:
-    """Return all findings, also those that follow from others; of a finding about several users, those of each."""
-    return [entry for one in report["findings"] for entry in ([] if one["users"] else [one]) + one["follows"]]
 
 
 def _without_negation(finding: dict[str, t.Any]) -> str:

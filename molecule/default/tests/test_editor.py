@@ -4,7 +4,10 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
+from injecting import DECLARED
 
 SETTINGS = "/home/alice/.vscode-server/data/Machine/settings.json"
 WORKSPACE = "/home/alice/hello"
@@ -43,6 +46,12 @@ UNMANAGED = [{"name": "alice", "workspaces": ["{home}/hello"]}, *OTHERS]
 
 
 @pytest.fixture
+def report(inside):
+    """Run the module as the playbook does."""
+    return lambda: inside.run_module({"users": USERS, **DECLARED})
+
+
+@pytest.fixture
 def files(host):
     """Put the files there as their user does, and take them away in the end."""
     directories = " ".join({path.rpartition("/")[0] for path in FILES})
@@ -55,11 +64,11 @@ def files(host):
     )
 
 
-def test_differences_are_reported_with_their_lines_and_corrected(host, play, files):
-    completed = play("drift", devserver_users=USERS)
-    assert completed.findings == FOUND, completed.output
-    assert completed.lines >= PLACES
-    assert {f["workspace"] for f in completed.every if f["context"] == "vscode_debug"} == {f"{WORKSPACE} (one)"}
+def test_differences_are_reported_with_their_lines_and_corrected(host, play, report, files):
+    result = report()
+    assert result.places.keys() == FOUND, result
+    assert result.lines.keys() >= PLACES
+    assert {f["workspace"] for f in result.every if f["context"] == "vscode_debug"} == {f"{WORKSPACE} (one)"}
     assert play("site", "--tags", "environment", devserver_users=USERS).returncode == 0
     assert "changed=0" in play("site", "--tags", "environment", devserver_users=USERS).output
     completed = play("drift", drift_fail_on="note", devserver_users=USERS)
@@ -76,12 +85,12 @@ def test_no_file_of_a_checkout_is_edited_by_default(host, play, files):
         assert (host.file(path).content_string == text) == path.startswith(WORKSPACE)
 
 
-def test_broken_json_is_reported_and_not_changed(host, play, files):
+def test_broken_json_is_reported_and_not_changed(host, play, report, files):
     host.run(f"sed -i 's,// mine,mine,' {SETTINGS}")
     before = host.file(SETTINGS).content_string
-    completed = play("drift", devserver_users=USERS)
-    assert ("GD901", "alice", "vscode_server", "") in completed.findings
-    assert f"{SETTINGS}:2:3: found" in completed.output
+    result = report()
+    assert ("GD901", "alice", "vscode_server", "") in result.places
+    assert f"{SETTINGS}:2:3: found" in json.dumps(result.report)
     failed = play("site", "--tags", "environment", devserver_users=USERS)
     assert failed.returncode != 0
     assert f"{SETTINGS}:2:3: found" in failed.output

@@ -9,7 +9,7 @@ import re
 
 import pytest
 from fault_injections import CONTEXTS, CONTEXTS_OF, EVERYONE, INJECTIONS, OF_WORKSPACES, batches
-from injecting import TOGETHER, inject, revert
+from injecting import TOGETHER, declared, inject, revert
 
 RULE_PAGES = pathlib.Path(__file__).parents[3] / "docs/rules"
 WATCHED = "/etc /home /srv /root /usr/local /var/lib /var/spool /opt"
@@ -25,6 +25,8 @@ RUNTIME = (
 SNAPSHOT = f"{{ find {WATCHED} -printf {LOOKS}; {PASSING}; {RUNTIME}; }} | sort"
 KEPT = "/root/kept"
 BATCHES = batches()
+# The code of a run with a warning, by what it fails on.
+SEVERITIES = {"error": 0, "warning": 2, "note": 2}
 
 
 def test_a_provisioned_host_has_no_findings_and_probing_changes_nothing(host, drift):
@@ -116,20 +118,22 @@ def test_all_at_once_and_what_provisioning_repairs(inside, drift, play):
         inside.run(revert(*remaining))
 
 
-@pytest.mark.parametrize(
-    "name", [name for name, injection in INJECTIONS.items() if injection.managed and injection.alone]
-)
-def test_provisioning_repairs_managed_faults_that_run_alone(inside, drift, play, name):
+def test_provisioning_repairs_managed_faults_that_run_alone(inside, drift, play):
+    """They hide findings of others, and a fault that was not repaired has some. Each is found: it has a difference."""
+    faults = [name for name, injection in INJECTIONS.items() if injection.managed and injection.alone]
+    files = {INJECTIONS[name].file for name in faults}
+    assert len(files) == len(faults)
     try:
-        inside.run(inject(name))
-        repaired = play("site", "--tags", "environment")
+        inside.run(inject(*faults))
+        repaired = play("site", "--tags", "environment", "--diff")
         assert repaired.returncode == 0, repaired.output
+        assert {file for file in files if file not in repaired.output} == set()
         assert drift().places == {}
     finally:
-        inside.run(revert(name))
+        inside.run(revert(*faults))
 
 
-def test_the_environment_alone_touches_nothing_else(host, inside, play):
+def test_the_environment_alone_touches_nothing_else(host, inside, drift, play):
     """A tool and a user's own file have faults too; neither belongs to the environment role."""
     faults = ("a link to something else", "a variable in an own startup file", "go env -w by hand")
     try:
@@ -139,21 +143,27 @@ def test_the_environment_alone_touches_nothing_else(host, inside, play):
         repaired = play("site", "--tags", "environment")
         assert repaired.returncode == 0, repaired.output
         assert host.check_output(watched) == before
-        run = play("drift")
-        assert run.findings == {("GD401", "", "", "dlv"), *INJECTIONS[faults[1]].findings}
+        assert drift().places.keys() == {("GD401", "", "", "dlv"), *INJECTIONS[faults[1]].findings}
     finally:
         inside.run(revert(*faults))
 
 
-@pytest.mark.parametrize(("severity", "code"), [("error", 0), ("warning", 2), ("note", 2)])
-def test_the_play_fails_from_a_severity_on(inside, play, severity, code):
+@pytest.fixture(scope="module")
+def runs_by_severity(inside, play_each):
+    common = {"devserver_users": declared(["bob"], []), "drift_timeout": 60}
+    declarations = {severity: {**common, "drift_fail_on": severity} for severity in SEVERITIES}
     try:
         inside.run(inject("a startup that prints"))
-        run = play("drift", drift_fail_on=severity)
-        assert (run.returncode, run.findings) == (code, set(INJECTIONS["a startup that prints"].findings)), run.output
-        assert "GD701" in run.output and "/home/bob/.profile" not in run.output.partition("GD701")[0]
+        return play_each("drift", declarations)
     finally:
         inside.run(revert("a startup that prints"))
+
+
+@pytest.mark.parametrize(("severity", "code"), SEVERITIES.items())
+def test_the_play_fails_from_a_severity_on(runs_by_severity, severity, code):
+    run = runs_by_severity[severity]
+    assert (run.returncode, run.findings) == (code, set(INJECTIONS["a startup that prints"].findings)), run.output
+    assert "GD701" in run.output and "/home/bob/.profile" not in run.output.partition("GD701")[0]
 
 
 def test_an_unknown_severity_is_rejected_before_any_probe(play):

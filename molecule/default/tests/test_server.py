@@ -81,7 +81,8 @@ def test_nothing_of_a_users_go_belongs_to_root(host, run_as, user):
 
 @pytest.fixture(scope="module")
 def compiled(compile_once):
-    compile_once(PROJECT + "go mod download && go vet ./... && go test ./...", "alice", "bob", "finn")
+    build = "go build -gcflags='all=-N -l' -o /dev/null"
+    compile_once(PROJECT + f"go mod download && go vet ./... && go test ./... && {build}", "alice", "bob", "finn")
 
 
 @pytest.mark.usefixtures("compiled")
@@ -98,6 +99,7 @@ def test_gopls_checks_the_module(run_as):
     assert "undefined: txt" in run_as("alice", "ssh", "cd ~/broken && gopls check main.go")
 
 
+@pytest.mark.usefixtures("compiled")
 def test_dlv_stops_at_a_breakpoint(run_as):
     script = "break main.greeting\\ncontinue\\nnext\\nnext\\nprint text\\nexit\\n"
     run_as("alice", "ssh", f"printf '{script}' > ~/dlv.init")

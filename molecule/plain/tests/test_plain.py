@@ -24,8 +24,9 @@ def test_there_are_no_findings_and_no_contexts_of_systemd(play):
     assert {(server["mode"], server["running"]) for server in run.report["language_servers"]} == {("per-editor", False)}
 
 
-def test_a_debug_service_is_rejected(expect_rejection):
-    expect_rejection(["debug services need systemd", "leave debugger_services empty"], debugger_services=[SERVICE])
+def test_a_debug_service_is_rejected(reject_each):
+    run = reject_each({"service": {"debugger_services": [SERVICE]}})["service"]
+    run.expect_rejection(["debug services need systemd", "leave debugger_services empty"])
 
 
 def test_gopls_and_dlv_work_for_real(play):

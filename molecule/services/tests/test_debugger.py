@@ -210,18 +210,28 @@ def test_kernel_parameters_that_a_container_cannot_set_are_reported(play):
     assert "tcp_syn_retries is not set" not in result.output
 
 
-@pytest.mark.parametrize(
-    ("listen", "words"),
-    [("[::]:2345", "which other hosts can reach"), ("/tmp/dlv.sock", "which only the service's user can enter")],
-)
-def test_a_wide_bind_is_rejected_before_any_write(host, play, listen, words):
+def test_wide_binds_and_invalid_addresses_are_rejected_before_any_write(host, play_each):
     before = show(host, "dlv-api", "MainPID", "FragmentPath")
-    service = {"name": "wide", "user": "alice", "workspace": "/home/alice/service", "listen": listen}
-    result = play("site", "--tags", "debugger", debugger_services=[service])
-    assert result.returncode != 0
-    assert words in " ".join(result.output.split())
+    service = {"name": "wide", "user": "alice", "workspace": "/home/alice/service"}
+    messages = {
+        "which other hosts can reach": {**service, "listen": "[::]:2345"},
+        "which only the service's user can enter": {**service, "listen": "/tmp/dlv.sock"},
+        "tls.listen of api is 'localhost:12345'": {
+            **service,
+            "name": "api",
+            "listen": PORTS["api"],
+            "package": "./cmd/api",
+            "tls": {"listen": "localhost:12345"},
+        },
+    }
+    declarations = {words: {"debugger_services": [rejected]} for words, rejected in messages.items()}
+    for words, result in play_each("site", declarations, "--tags", "debugger").items():
+        assert result.returncode != 0
+        assert words in " ".join(result.output.split())
     assert show(host, "dlv-api", "MainPID", "FragmentPath") == before
     assert not host.file("/etc/systemd/system/dlv-wide.service").exists
+    # That this play declares fewer services has not taken any away.
+    assert host.service("dlv-six").is_running
 
 
 def test_what_is_absent_goes_without_a_trace(host, play):

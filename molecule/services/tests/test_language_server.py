@@ -281,14 +281,14 @@ class TestProfilesAndAWorkaround:
         assert "SLOW_HERE=1" in host.check_output(f"tr '\\0' '\\n' </proc/{main_pid(host, 'alice')}/environ")
 
 
-def test_impossible_options_are_rejected_and_nothing_changes(play, host):
+def test_impossible_options_are_rejected_and_nothing_changes(play_each, host):
     before = host.check_output(FILES)
-    for variables, message in (
-        ({"language_server_settings": {"ui.staticchek": True}}, "did you mean ui.diagnostic.staticcheck"),
-        ({"language_server_memory": "900G"}, "and this host has"),
-        ({"language_server_memory": "lots"}, "is not a size"),
-    ):
-        result = play("site", "--tags", "language_server", **variables)
+    messages = {
+        "did you mean ui.diagnostic.staticcheck": {"language_server_settings": {"ui.staticchek": True}},
+        "and this host has": {"language_server_memory": "900G"},
+        "is not a size": {"language_server_memory": "lots"},
+    }
+    for message, result in play_each("site", messages, "--tags", "language_server").items():
         assert result.returncode != 0
         assert message in " ".join(result.output.split())
     after = host.check_output(FILES)

@@ -248,13 +248,3 @@ def test_a_revoked_client_is_disconnected_for_good_and_certificates_are_renewed(
     with connected(address, API, pair("lost")) as stream:
         assert debugged(stream)
     rejected("certificate revoked", API, lost)
-
-
-def test_an_invalid_address_is_rejected_before_any_write(play, host):
-    service = {"name": "api", "user": "alice", "listen": "127.0.0.1:2345", "workspace": "/home/alice/service"}
-    services = [service | {"package": "./cmd/api", "tls": {"listen": "localhost:12345"}}]
-    result = play("site", "--tags=debugger", debugger_services=services)
-    assert result.returncode != 0
-    assert "tls.listen of api is 'localhost:12345'" in " ".join(result.output.split())
-    # That this play declares one service less has not taken it away.
-    assert host.service("dlv-six").is_running
