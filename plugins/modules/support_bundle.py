@@ -52,10 +52,12 @@ options:
     elements: str
     default: ['gopls@*', 'gopls-*', 'dlv-*']
   logs:
-    description: Files whose last lines are collected, as paths or patterns.
+    description:
+      - Files whose last lines are collected, as paths or patterns. If a pattern matches directories, the last three
+        files of each are collected, by name.
     type: list
     elements: str
-    default: [/var/log/gopls/*, /var/log/gopls/crashes/*]
+    default: [/var/log/gopls/*.log, /var/log/gopls/crashes/*/*.log]
   since:
     description: The start of the journal's part, in the format of C(journalctl --since).
     type: str
@@ -179,7 +181,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
         "default": ["/usr/local/bin/gopls", "/usr/local/bin/dlv", "/var/lib/dlv/*/debuggee"],
     },
     "units": {"type": "list", "elements": "str", "default": ["gopls@*", "gopls-*", "dlv-*"]},
-    "logs": {"type": "list", "elements": "str", "default": ["/var/log/gopls/*", "/var/log/gopls/crashes/*"]},
+    "logs": {"type": "list", "elements": "str", "default": ["/var/log/gopls/*.log", "/var/log/gopls/crashes/*/*.log"]},
     "since": {"type": "str", "default": "-1d"},
     "goroutines": {"type": "list", "elements": "str", "default": []},
     "hold": {"type": "float", "default": 10},

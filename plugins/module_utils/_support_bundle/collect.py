@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import glob
+import itertools
 import json
 import os
 import pwd
@@ -37,6 +38,8 @@ _ENVIRONMENTS = ("/etc/gopherops/units/*.env", "/etc/gopherops/debug/*.env", "/e
 _PREFIX = "gopherops-bundle-"
 # The number of the latest core dumps of systemd-coredump that are analysed.
 _MAXIMUM_CORES = 3
+# The number of the latest crash logs of each user.
+_MAXIMUM_LOGS = 3
 # The maximum size in bytes of an extracted core dump, and the size of a block of the shell's ulimit.
 _MAXIMUM_CORE_SIZE = 4 << 30
 _BLOCK = 512
@@ -94,7 +97,7 @@ def collect(plan: BundlePlan, secrets: KnownSecrets = _NO_SECRETS) -> list[Bundl
         *(_collect_build_info(path) for pattern in plan.binaries for path in _expand_pattern(pattern)),
         _drift_item(plan, secrets),
         *_collect_units(plan),
-        *(_collect_log(plan, path) for pattern in plan.logs for path in _expand_pattern(pattern)),
+        *(_collect_log(plan, path) for pattern in plan.logs for path in _find_logs(pattern)),
         *(_collect_goroutines(plan, name) for name in plan.goroutines),
         *(_collect_backtrace(plan, core) for core in [*plan.cores, *_find_kept_cores(plan)]),
     ]
@@ -255,6 +258,18 @@ def _reverse_entries(text: str) -> str:
     entries = _ENTRY_START.split(text)
     complete = entries if text.endswith("\n") else entries[:-1]
     return "".join(f"{entry.rstrip()}\n" for entry in reversed(complete) if entry.strip())
+
+
+def _find_logs(pattern: str) -> list[str]:
+    """Return the files that a pattern matches; if it matches directories, the last ones of each by name.
+
+    Crash logs have dates as names. Those of one user must not use up the size of the archive.
+    """
+    found = _expand_pattern(pattern)
+    if not glob.has_magic(os.path.dirname(pattern)):
+        return found
+    by_directory = itertools.groupby(found, os.path.dirname)
+    return [path for _directory, paths in by_directory for path in list(paths)[-_MAXIMUM_LOGS:]]
 
 
 def _collect_log(plan: BundlePlan, path: str) -> BundleItem:

@@ -38,6 +38,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._support_bundl
     DlvOptions,
     dump_goroutines,
 )
+from ansible_collections.gopherops.devserver.plugins.modules import support_bundle
 
 from tests.support.directories import public_directory
 from tests.support.go_binaries import build_info, elf
@@ -189,6 +190,18 @@ def test_a_log_begins_with_a_complete_line(tmp_path):
     log.write_text("SHOP_TOKEN=abcdefgh\nlast line\n")
     (item,) = [one for one in collect(PLAN._replace(logs=[str(log)], max_file=15)) if one.name.startswith("logs/")]
     assert item.text == "last line\n"
+
+
+def test_the_logs_of_all_gopls_daemons_and_the_latest_crash_logs_of_each_user_are_found(tmp_path):
+    for user in ("alice", "bob"):
+        (tmp_path / f"crashes/{user}").mkdir(parents=True)
+        for name in (f"{user}.log", f"{user}.log.1.gz", *(f"crashes/{user}/2026013{day}T.log" for day in range(5))):
+            (tmp_path / name).write_text(f"{name}\n")
+    defaults = support_bundle.ARGUMENT_SPEC["logs"]["default"]
+    patterns = [path.replace("/var/log/gopls", str(tmp_path)) for path in defaults]
+    crashes = {f"crashes/{user}/2026013{day}T.log\n" for user in ("alice", "bob") for day in (2, 3, 4)}
+    texts = [item.text for item in collect(PLAN._replace(logs=patterns)) if item.name.startswith("logs/")]
+    assert len(texts) == 8 and set(texts) == {"alice.log\n", "bob.log\n", *crashes}
 
 
 def test_a_sparse_log_is_read_up_to_the_limit(tmp_path):
