@@ -225,7 +225,7 @@ def _alias(row: Row) -> t.Iterator[Finding]:
 def _which_go(snapshot: Snapshot, row: Row) -> t.Iterator[Finding]:
     path, go = row.cells.get("PATH"), row.cells.get("go")
     if go and go.status == "missing" and not snapshot.goroot_version and not (path and path.status == "drift"):
-        # Of every user and context, whatever else is on their PATH.
+        # Of every user and context, with any PATH.
         at = Source("file", snapshot.declaration.goroot)
         yield row.finding(GO_MISSING, f"this host has no {go.expected}", Remedy(_TOOLCHAIN), "go", at)
     elif go and go.status == "missing":
