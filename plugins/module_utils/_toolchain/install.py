@@ -17,7 +17,6 @@ from .checksum_database import Verifier
 from .filelist import Differences, digest_of, dump
 from .in_use import await_exit, find_processes
 from .platform import Platform
-from .releases import DATABASE
 from .request import VARIABLES, ExpectedToolchains, ToolchainRequest, resolve_request, unusable
 from .sources import Offer, Release, check_directories, list_offers, obtain, unpack
 from .staging import note_leftovers
@@ -203,7 +202,7 @@ def _describe_tree(tree: str, altered: Differences | None) -> str:
 
 def _needs_verifier(offers: t.Sequence[Offer]) -> bool:
     """Return whether only the checksum database verifies the offers."""
-    return all(offer.digest == DATABASE for offer in offers)
+    return not any(offer.digest for offer in offers)
 
 
 def _reject_missing_verifier(missing: t.Iterable[Release], store: ToolchainStore) -> None:

@@ -16,18 +16,17 @@ OLDEST = (1, 21)
 _VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)(?:\.(0|[1-9]\d*))?")
 _SHA256 = re.compile(r"(?:sha256:)?([0-9a-fA-F]{64})")
 _H1 = re.compile(r"h1:[A-Za-z0-9+/]{43}=")
-# In place of an h1: the checksum database has it.
-DATABASE = "checksum database"
 
 
 class Pin(t.NamedTuple):
     """The digests of one release on one platform: ``sha256`` of its archive in hex, ``h1`` of its module; or None.
 
-    ``h1`` may be DATABASE.
+    With ``by_database`` the checksum database verifies the module, whose h1 is unknown.
     """
 
     sha256: str | None = None
     h1: str | None = None
+    by_database: bool = False
 
 
 def parse_version(text: str, option: str = "") -> tuple[int, ...]:
@@ -75,13 +74,13 @@ def load_pins(platform: str, checksums: t.Mapping[str, t.Any]) -> dict[str, Pin]
 
 
 def add_database(known: t.Mapping[str, Pin], versions: t.Sequence[str]) -> dict[str, Pin]:
-    """Return the pins with DATABASE for each unknown h1, also of those ``versions`` that are exact and have no pin."""
+    """Return the pins, with the database for unknown h1, also of those ``versions`` that are exact and have no pin."""
     option = "devserver_go_versions (versions)"
     exact = {version: Pin() for version in versions if len(parse_version(version, option)) == 3}
-    return {version: pin if pin.h1 else pin._replace(h1=DATABASE) for version, pin in {**exact, **known}.items()}
+    return {version: pin._replace(by_database=not pin.h1) for version, pin in {**exact, **known}.items()}
 
 
-def _parse_checksums(version: t.Any, digests: t.Any) -> dict[str, dict[str, str]]:
+def _parse_checksums(version: t.Any, digests: t.Any) -> dict[str, dict[str, t.Any]]:
     if len(parse_version(str(version), "devserver_toolchain_checksums (checksums)")) != 3 or not isinstance(
         digests, dict
     ):
@@ -95,7 +94,7 @@ def _parse_checksums(version: t.Any, digests: t.Any) -> dict[str, dict[str, str]
     return {str(name): _parse_digest(f"Go {version} on {name}", digest) for name, digest in digests.items()}
 
 
-def _parse_digest(release: str, digest: t.Any) -> dict[str, str]:
+def _parse_digest(release: str, digest: t.Any) -> dict[str, t.Any]:
     text = str(digest).strip()
     sha256 = _SHA256.fullmatch(text)
     if sha256:

@@ -16,7 +16,7 @@ from .dirhash import h1_of_zip
 from .fetch import Unreachable, fetch
 from .filelist import Files
 from .platform import Platform
-from .releases import DATABASE, Pin
+from .releases import Pin
 
 KINDS = ("bundle", "archive", "mirror", "official", "goproxy")
 # The location of these is a directory on the managed host; that of the others is a URL.
@@ -43,7 +43,10 @@ class Release(t.NamedTuple):
 
 
 class Offer(t.NamedTuple):
-    """One file that a source may have, and its expected digest: ``sha256:<hex>``, ``h1:<base64>`` or DATABASE."""
+    """One file that a source may have, and its expected digest: ``sha256:<hex>`` or ``h1:<base64>``.
+
+    The digest is empty if only the checksum database has it.
+    """
 
     source: str
     location: str
@@ -124,10 +127,10 @@ def check_directories(release: Release, offers: t.Sequence[Offer], bases: t.Mapp
 def _offers_of(source: str, base: str, release: Release) -> t.Iterator[Offer]:
     if source != "goproxy" and release.pin.sha256:
         yield Offer(source, f"{base}/{release.archive_name}", f"sha256:{release.pin.sha256}")
-    if source in _LOCAL_KINDS and release.pin.h1 not in (None, DATABASE):
-        yield Offer(source, f"{base}/{release.module_name}", str(release.pin.h1))
-    if source == "goproxy" and release.pin.h1:
-        yield Offer(source, f"{base}/golang.org/toolchain/@v/{release.module_name}", release.pin.h1)
+    if source in _LOCAL_KINDS and release.pin.h1:
+        yield Offer(source, f"{base}/{release.module_name}", release.pin.h1)
+    if source == "goproxy" and (release.pin.h1 or release.pin.by_database):
+        yield Offer(source, f"{base}/golang.org/toolchain/@v/{release.module_name}", release.pin.h1 or "")
 
 
 def _obstacle(source: str, base: str) -> str:
@@ -146,14 +149,14 @@ def obtain(
 ) -> tuple[Offer, int]:
     """Fetch the first file that a source serves to ``destination`` and verify it; return its offer, and its bytes.
 
-    The ``verifier`` is for offers with the digest DATABASE.
+    The ``verifier`` is for offers without a digest.
     The next source is tried only if one is unreachable. Raises DevserverError for a wrong digest, and with the reason
     of every source if none serves.
     """
     reasons = []
     for offer in candidates:
         try:
-            if verifier and offer.digest == DATABASE:
+            if verifier and not offer.digest:
                 offer = offer._replace(digest=verifier.download(offer.location, destination))
                 return offer, os.path.getsize(destination)
             copied = fetch(offer.location, destination, timeout=timeout)
@@ -180,7 +183,7 @@ def _check(offer: Offer, path: str, actual: str) -> None:
         location = redacted(offer.location)
         raise DevserverError(
             f"{os.path.basename(location)} from {offer.source} ({location}) has the wrong digest: {actual}",
-            expected=offer.digest,
+            expected=offer.digest or "a digest by the checksum database, for which this host has no go",
             remedy="compare the file with the release on go.dev/dl, and replace it or remove the source from"
             " toolchain_sources (sources); nothing was installed",
             source=offer.source,
