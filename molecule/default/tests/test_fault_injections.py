@@ -164,7 +164,7 @@ def test_the_play_fails_from_a_severity_on(runs_by_severity, severity, code):
     run = runs_by_severity[severity]
     assert (run.returncode, run.findings) == (code, set(INJECTIONS["a startup that prints"].findings)), run.output
     assert "GD701" in run.output and "/home/bob/.profile" not in run.output.partition("GD701")[0]
-    assert run.output.count("severity  rule") == 1
+    assert (run.output + run.errors).count("severity  rule") == 1
 
 
 def test_an_unknown_severity_is_rejected_before_any_probe(play):

@@ -265,10 +265,10 @@ def _find_logs(pattern: str) -> list[str]:
 
     Crash logs have dates as names. Those of one user must not use up the size of the archive.
     """
-    found = _expand_pattern(pattern)
+    files = _expand_pattern(pattern)
     if not glob.has_magic(os.path.dirname(pattern)):
-        return found
-    by_directory = itertools.groupby(found, os.path.dirname)
+        return files
+    by_directory = itertools.groupby(files, os.path.dirname)
     return [path for _directory, paths in by_directory for path in list(paths)[-_MAXIMUM_LOGS:]]
 
 
@@ -449,7 +449,11 @@ def _expand_pattern(pattern: str) -> list[str]:
     """Return the files that match a pattern. A plain path is returned even if missing: the manifest reports it."""
     if not glob.has_magic(pattern):
         return [pattern]
-    return sorted(path for path in _matches(pattern) if _may_be_file(path))
+    paths = sorted(_matches(pattern))
+    try:
+        return call_in_time(lambda: list(filter(os.path.isfile, paths)), pattern)
+    except DevserverError:
+        return list(filter(_may_be_file, paths))
 
 
 def _matches(pattern: str) -> list[str]:
