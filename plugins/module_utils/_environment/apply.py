@@ -26,7 +26,7 @@ from .._host.managed_files import (
     repair_directory_rights,
     write_each,
 )
-from .._host.ownership import describe_ownership_repair, is_repairable, repair_ownership
+from .._host.ownership import describe_moving, describe_ownership_repair, is_repairable, repair_ownership
 from .._host.path_names import is_below
 from .._host.records import record_path
 from .._host.removal import remove_empty_directories
@@ -250,7 +250,8 @@ def _plan_directory(account: Account, is_root: bool, named: tuple[str, str]) -> 
     if problem is None and owner not in (None, account.uid) and variable in DIRECTORY_VARIABLES:
         problem = DirectoryProblem(f"it belongs to uid {owner}")
     if problem and not left_by_root:
-        repair = problem.remedy or describe_ownership_repair(path, account)
+        moving = describe_moving(problem.obstacle, account) if problem.obstacle else ""
+        repair = problem.remedy or moving or describe_ownership_repair(path, account)
         raise DevserverError(
             f"{variable}={path} cannot be used by user {account.name}: {problem.reason}",
             expected=f"a directory that {account.name} may write to, or one that {account.name} can create",

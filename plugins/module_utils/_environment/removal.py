@@ -47,8 +47,8 @@ def removed_files(declaration: Declaration, users: t.Collection[str]) -> list[Ma
     # In this order no file includes one that is gone already.
     shared = (pam.SERVICE, pam.USERS_SERVICE, login.HOOK, fish.HOOK, systemd_user.EVERYONE, shell.SCRIPT)
     return [
-        *map(_without_block, (path for path in others if has_block(read_text_or_empty(path)))),
-        *(_without_block(path, keep=False) for path in startup),
+        *map(pam.unhooked, (path for path in others if has_block(read_text_or_empty(path)))),
+        *map(_without_block, startup),
         *(whole_file(path, None) for path in shared),
         *(file for pattern in _patterns() for file in files_of_removed(pattern, lambda _name: True)),
         whole_file(pam.everyones_configuration(), None),
@@ -80,12 +80,12 @@ def _unrecorded_files(known: t.Container[str]) -> t.Iterator[ManagedFile]:
             yield goenv.cleared_file(find_account(entry.pw_name))
 
 
-def _without_block(path: str, *, keep: bool = True) -> ManagedFile:
-    """Return a file of another owner without the block; without ``keep`` it is removed if nothing else was in it."""
+def _without_block(path: str) -> ManagedFile:
+    """Return a file of another owner without the block; it is removed if nothing else was in it."""
 
     def content(now: str | None) -> str | None:
         text = now if now is None else without_block(now, path=path)
-        return text or (text if keep or not now else None)
+        return text or (None if now else text)
 
     return ManagedFile(path, content, whole=False)
 

@@ -17,7 +17,7 @@ from .._core.managed_header import managed_header
 from .accounts import Account
 from .files import Changes, find_unfinished, read_text, unlink, write_text
 from .managed_block import with_block
-from .ownership import describe_ownership_repair
+from .ownership import describe_moving, describe_ownership_repair
 from .path_names import is_below
 from .skipped_files import SkippedFile, skip_errors
 from .user_access import each_as, may_access
@@ -249,12 +249,12 @@ def _write_error(file: ManagedFile, directory: str, problem: DirectoryProblem) -
     """Return the error for a file whose directory, without links, is ``directory``."""
     whose = f" of user {file.owner.name}" if file.owner else ""
     linked = os.path.islink(file.path)
+    repair = describe_moving(problem.obstacle, file.owner) if problem.obstacle else f"make {directory} writable"
     leads = f", which is a link to {os.path.realpath(file.path)}," if linked else ""
     return DevserverError(
         f"{file.path}{whose}{leads} cannot be written: {problem.reason}",
         expected="a file in a directory that exists or can be created" if linked else "",
-        remedy=_move_aside(file, directory)
-        or ("remove the link, or " if linked else "") + (problem.remedy or f"make {directory} writable"),
+        remedy=_move_aside(file, directory) or ("remove the link, or " if linked else "") + (problem.remedy or repair),
         path=file.path,
     )
 
@@ -347,10 +347,14 @@ def _umask() -> int:
 
 
 class DirectoryProblem(t.NamedTuple):
-    """Why a directory can neither be used nor created; ``remedy`` is empty where that depends on its use."""
+    """Why a directory can neither be used nor created; ``remedy`` is empty where that depends on its use.
+
+    ``obstacle`` is what is in its place, or in that of a directory on the way to it, and is none.
+    """
 
     reason: str
     remedy: str = ""
+    obstacle: str = ""
 
 
 def find_directory_problem(path: str) -> DirectoryProblem | None:
@@ -359,7 +363,7 @@ def find_directory_problem(path: str) -> DirectoryProblem | None:
     while not os.path.lexists(nearest):
         nearest = os.path.dirname(nearest)
     if not os.path.isdir(nearest):
-        return DirectoryProblem(f"{nearest} is not a directory")
+        return DirectoryProblem(f"{nearest} is not a directory", obstacle=nearest)
     if os.statvfs(nearest).f_flag & os.ST_RDONLY:
         reason = f"{nearest} is on a file system that is mounted read-only"
         return DirectoryProblem(reason, f"mount the file system that 'findmnt -T {shlex.quote(path)}' shows read-write")

@@ -64,8 +64,15 @@ def repair_ownership(path: str, account: Account) -> None:
 def describe_ownership_repair(path: str, account: Account) -> str:
     """Return a remedy for a directory that ``repair_ownership`` does not change."""
     if is_below(path, account.home):
-        return f"move {path} away with the rights of {account.name} (runuser -u {account.name} -- mv …), and provision"
+        return describe_moving(path, account)
     return f"make {path} a directory of {account.name}: install -d -o {account.name} {path}"
+
+
+def describe_moving(path: str, account: Account | None) -> str:
+    """Return a remedy for what is in the place of a directory; None is no user."""
+    if account and is_below(path, account.home):
+        return f"move {path} away with the rights of {account.name} (runuser -u {account.name} -- mv …), and provision"
+    return f"move {path} away, and provision"
 
 
 def _on_the_way(path: str, account: Account) -> t.Iterator[int]:

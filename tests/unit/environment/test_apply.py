@@ -193,7 +193,9 @@ def test_the_directory_of_builds_is_made_and_may_be_shared(declare, variable):
 def test_a_directory_of_builds_that_cannot_be_made_is_an_error_of_the_declaration(declare, variable):
     (declare.home.parent / "file").touch()
     with pytest.raises(
-        DevserverError, match=rf"{variable}=.*/file/tmp cannot be used by user .*/file is not a directory"
+        DevserverError,
+        match=rf"{variable}=.*/file/tmp cannot be used by user .*/file is not a directory"
+        rf".* move {declare.home.parent}/file away, and provision; or declare",
     ):
         apply.apply(declare(**{variable: f"{declare.home.parent}/file/tmp"}), check=True)
 

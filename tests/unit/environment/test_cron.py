@@ -17,6 +17,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.d
     UserEnvironment,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells import blame
 
 ACCOUNT = find_account(getpass.getuser())
 SYSTEM = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -193,3 +194,25 @@ def test_pams_path_is_not_that_of_a_job(cron_host):
 def test_a_path_that_a_crontab_cannot_contain_is_rejected(cron_host, path, words):
     with pytest.raises(DevserverError, match=words):
         cron_host(user(path))
+
+
+@pytest.mark.parametrize("text", ["0 1 * * * mine", "MAILTO=me\r\n0 1 * * * mine", "# BEGIN"])
+def test_every_written_crontab_ends_with_a_line_feed(cron_host, text):
+    """Cron ignores the whole file without one."""
+    crontab = cron_host.directory / "crontabs" / ACCOUNT.name
+    crontab.write_text(text, newline="")
+    written = cron_host(user())[ACCOUNT.name]
+    assert written.endswith("\n")
+    assert cron_host(user())[ACCOUNT.name] == written
+    crontab.write_text(written.rstrip("\n"))
+    assert cron_host(exclusive=True)[ACCOUNT.name].endswith("\n")
+
+
+def test_a_crontab_that_cron_ignores_is_reported_with_its_line(cron_host):
+    crontab = cron_host.directory / "crontabs" / ACCOUNT.name
+    crontab.write_text("MAILTO=me\n0 1 * * * mine")
+    probe = CronContext().probe(ACCOUNT, Declaration([], "/g", []), 5)
+    assert probe.environment is None
+    assert "cron ignores this crontab" in probe.problem
+    source = blame.parse_place(probe.problem, "/home/x")
+    assert (source.file, source.line) == (str(crontab), 2)

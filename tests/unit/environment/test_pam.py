@@ -15,7 +15,9 @@ import typing as t
 import hypothesis
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import cron as cron_context
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import pam as pam_context
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import ssh as ssh_context
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
     Declaration,
     UserEnvironment,
@@ -338,3 +340,65 @@ def test_a_service_without_session_lines_keeps_those_of_other(
     # libpam looks for other names than absolute ones in /etc/pam.d, even with another directory.
     (tmp_path / "test").write_text(re.sub("include ", f"include {tmp_path}/", once))
     assert real_session(tmp_path) == expected
+
+
+@pytest.fixture
+def vendor(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
+    """The directory of the distribution's services, which has all those of the host."""
+    directory = tmp_path / "vendor"
+    directory.mkdir()
+    monkeypatch.setattr(pam_context, "_VENDOR", str(directory))
+    (directory / "sshd").write_text("auth required pam_unix.so\nsession include common-session")
+    (directory / "common-session").write_text(f"session required pam_env.so readenv=0 conffile={tmp_path}/env.conf\n")
+    (directory / "other").write_text("session required pam_deny.so\n")
+    (tmp_path / "env.conf").write_text("FROM DEFAULT=common\n")
+    return directory
+
+
+def test_a_service_of_the_distribution_is_copied_and_followed(
+    tmp_path: pathlib.Path, vendor: pathlib.Path, pam: t.Any
+) -> None:
+    path = str(tmp_path / "sshd")
+    assert [item.value for item in pam_context.assignments(path, ACCOUNT)] == ["common"]
+    service = pam_context.hooked(path, pam_context.HOOK)
+    once = service.content(None) or ""
+    assert once.startswith("auth required pam_unix.so\nsession include common-session\n# BEGIN")
+    assert pam_context.HOOK in once
+    assert "session include other" not in once
+    assert service.content(once) == once
+    (vendor / "sshd").write_text("auth required pam_new.so\n")
+    followed = service.content(once) or ""
+    assert followed.startswith("auth required pam_new.so\n# BEGIN")
+    assert "session include other" in followed
+    assert pam_context.unhooked(path).content(followed) is None
+    (vendor / "sshd").unlink()
+    assert "copy of" not in (service.content(followed) or "")
+    assert pam_context.unhooked(path).content(followed) == "auth required pam_new.so\n"
+
+
+def test_a_copied_service_that_somebody_edits_is_theirs(tmp_path: pathlib.Path, vendor: pathlib.Path) -> None:
+    path = str(tmp_path / "sshd")
+    service = pam_context.hooked(path, pam_context.HOOK)
+    edited = "auth required pam_theirs.so\n" + (service.content(None) or "")
+    (vendor / "sshd").write_text("auth required pam_new.so\n")
+    kept = service.content(edited) or ""
+    assert kept.startswith("auth required pam_theirs.so\nauth required pam_unix.so\n")
+    assert pam_context.HOOK in kept
+    assert "copy of" not in kept
+    own = "auth required pam_theirs.so\nauth required pam_unix.so\nsession include common-session\n"
+    assert pam_context.unhooked(path).content(edited) == pam_context.unhooked(path).content(kept) == own
+
+
+def test_contexts_are_served_by_the_services_of_the_distribution(
+    tmp_path: pathlib.Path, vendor: pathlib.Path, pam: t.Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (vendor / "cron").write_text("session required pam_permit.so\n")
+    monkeypatch.setattr(cron_context, "_PAM", str(tmp_path))
+    monkeypatch.setattr(cron_context, "CRONTABS", ())
+    monkeypatch.setattr(cron_context, "_CRONS", (__file__,))
+    monkeypatch.setattr(cron_context.systemctl, "manager_runs", lambda: True)
+    monkeypatch.setattr(ssh_context, "_SERVICE", str(tmp_path / "sshd"))
+    for context, name in ((cron_context.CronContext(), "cron"), (ssh_context.SshContext(), "sshd")):
+        files = {file.path: file.content(None) or "" for file in context.managed_files(declaration())}
+        assert "session include gopherops-go" in files[str(tmp_path / name)]
+    assert cron_context.CronContext().applies_to(ACCOUNT)

@@ -4,13 +4,17 @@
 
 from __future__ import annotations
 
+import getpass
 import os
+import re
 import stat
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._host import managed_files
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import (
+    ManagedFile,
     block_in,
     plan_edits,
     whole_file,
@@ -85,3 +89,14 @@ def test_a_read_only_file_system_is_named_with_its_remedy(tmp_path):
         plan_edits([whole_file(str(tmp_path / "new/f"), "x")])
     assert f"{tmp_path} is on a file system that is mounted read-only" in str(raised.value)
     assert "To fix this: mount the file system that 'findmnt -T" in str(raised.value)
+
+
+@pytest.mark.parametrize("of_user", [True, False])
+def test_what_is_in_the_place_of_a_directory_is_to_be_moved_away(tmp_path, of_user):
+    obstacle = tmp_path / "environment.d"
+    obstacle.touch()
+    owner = find_account(getpass.getuser())._replace(home=str(tmp_path)) if of_user else None
+    file = ManagedFile(str(obstacle / "go.conf"), lambda _now: "A=1\n", owner=owner)
+    rights = f" with the rights of {owner.name} (runuser" if owner else ", and provision"
+    with pytest.raises(DevserverError, match=re.escape(f"To fix this: move {obstacle} away{rights}")):
+        plan_edits([file])

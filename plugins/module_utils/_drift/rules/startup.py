@@ -113,6 +113,7 @@ The report starts each context as its user does, and reads the environment of th
 - the startup exits the shell, replaces it with another program, waits for input, or exceeds the timeout;
 - a startup file or an editor's settings file cannot be parsed;
 - sshd or PAM denies the login;
+- cron ignores the user's crontab, because its last line has no line feed at the end;
 - the message bus, through which systemd-run starts units, does not run;
 - a directory on its PATH does not respond;
 - only an editor's settings name its go, and users other than root can change that file, so the report does not run it.

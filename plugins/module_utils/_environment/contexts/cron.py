@@ -55,10 +55,13 @@ class CronContext(SingleContext):
 
     def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
         services = [os.path.join(_PAM, name) for name in _SERVICES]
-        hooks = [pam.hooked(path, pam.USERS_HOOK) for path in services if os.path.exists(path)]
+        hooks = [pam.hooked(path, pam.USERS_HOOK) for path in services if pam.find_service(path)]
         return [*pam.managed_files(declaration), *hooks, *_crontabs(declaration)]
 
     def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
+        ignored = _describe_ignored(account.name)
+        if ignored:
+            return Probe(None, ignored)
         service = os.path.basename(_service() or "")
         problem = f"cannot open a session of {service} for {account.name}"
         properties = [f"PAMName={service}", f"User={account.name}"]
@@ -85,7 +88,7 @@ def _of_manager(environment: t.Mapping[str, str], account: Account, timeout: flo
 
 def _service() -> str | None:
     paths = (os.path.join(_PAM, name) for name in _CRON_SERVICES)
-    return next((path for path in paths if os.path.exists(path)), None)
+    return next(filter(pam.find_service, paths), None)
 
 
 def _directory() -> str | None:
@@ -118,7 +121,7 @@ def _with(line: str, path: str, text: str | None) -> str:
     start = header.end() if header and not has_block(text) else 0
     # "crontab -e" removes comments at the top that may be its own header; the empty line protects the block's mark.
     empty = "" if has_block(text) else "\n"
-    return text[:start] + empty + with_block(text[start:], line, path=path, first=True)
+    return _ended(text[:start] + empty + with_block(text[start:], line, path=path, first=True))
 
 
 def _without(path: str, text: str | None) -> str | None:
@@ -127,7 +130,12 @@ def _without(path: str, text: str | None) -> str | None:
         return text
     before, _mark, rest = text.partition(f"\n\n{BEGIN}")
     joined = f"{before}\n{BEGIN}{rest}" if rest else text
-    return without_block(joined, path=path).lstrip("\n") or None
+    return _ended(without_block(joined, path=path).lstrip("\n")) or None
+
+
+def _ended(text: str) -> str:
+    """Return a crontab with a line feed at its end: cron ignores the whole file without one."""
+    return text if text.endswith("\n") or not text else f"{text}\n"
 
 
 def _path_line(user: UserEnvironment) -> str:
@@ -147,9 +155,23 @@ def _with_path(user: UserEnvironment, rest: t.Sequence[str]) -> str:
     return 'PATH="{}"'.format(":".join([*user.path, *(entry for entry in rest if entry not in user.path)]))
 
 
-def _settings(user: str) -> list[Assignment]:
-    """Return the settings of a user's crontab: those in force at its end, for a new job."""
+def _describe_ignored(user: str) -> str:
+    """Return why cron ignores the crontab of ``user``, with the line; empty if it does not."""
+    path, text = _crontab(user)
+    if not text or text.endswith("\n"):
+        return ""
+    line = text.count("\n") + 1
+    return f"{path}: line {line}: cron ignores this crontab, because its last line has no line feed at the end"
+
+
+def _crontab(user: str) -> tuple[str, str | None]:
+    """Return the path and the text of a user's crontab."""
     directory = _directory()
     path = os.path.join(directory or "", user)
-    text = read_text(path) if directory else None
+    return path, read_text(path) if directory else None
+
+
+def _settings(user: str) -> list[Assignment]:
+    """Return the settings of a user's crontab: those in force at its end, for a new job."""
+    path, text = _crontab(user)
     return find_assignments(text, path, _SETTING, lambda value: _QUOTED.sub(r"\2", value.rstrip()))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import glob
 import grp
+import hashlib
 import itertools
 import os
 import re
@@ -22,7 +23,7 @@ from ..._host.accounts import Account, groups_of
 from ..._host.assignments import find_assignments
 from ..._host.command import SYSTEM_PATH
 from ..._host.files import numbered_lines, read_text
-from ..._host.managed_block import with_block
+from ..._host.managed_block import with_block, without_block
 from ..._host.managed_files import ManagedFile, files_of_removed, named_files, whole_file
 from ..._host.remembered import remembered
 from ..._host.user_texts import read_texts
@@ -36,6 +37,11 @@ ENVIRONMENT = "/etc/environment"
 HOOK = f"session include {os.path.basename(SERVICE)}\n"
 USERS_HOOK = f"session include {os.path.basename(USERS_SERVICE)}\n"
 _FALLBACK = "other"
+# The services of a distribution that keeps /etc for the administrator. A file in /etc replaces the one here.
+_VENDOR = "/usr/lib/pam.d"
+# In the block of a service that the collection has copied from there: the lines outside of the block, as copied.
+_COPY = "# above: a copy of {}, sha256 {}\n"
+_COPIED = re.compile(r"^# above: a copy of \S+, sha256 ([0-9a-f]{64})$", re.MULTILINE)
 
 _PAM_ENV = "session optional pam_env.so readenv=0 conffile=%s\n"
 _ONLY_FOR = "session [success=ignore default=1] pam_succeed_if.so quiet user = %s\n"
@@ -85,28 +91,73 @@ def managed_files(declaration: Declaration) -> list[ManagedFile]:
     ]
 
 
+def find_service(path: str) -> str | None:
+    """Return the file of the PAM service that /etc has at ``path``: this, or that of the distribution; None without."""
+    return next(filter(os.path.isfile, (path, _vendor_file(path))), None)
+
+
 def hooked(service: str, hook: str) -> ManagedFile:
-    """Return a PAM service with the line ``hook`` after its own ones.
+    """Return a PAM service with the line ``hook`` after its own ones, which are the distribution's if /etc has none.
 
     PAM gives a service without session lines those of the service other. The hook would replace them, so that sessions
     of undeclared users are denied: it includes them then.
     """
 
     def content(now: str | None) -> str | None:
-        own_lines = with_block(now or "", "", path=service, first=False)
-        other = os.path.join(os.path.dirname(service), _FALLBACK)
-        falls_back = not _has_session_lines(own_lines or "", service) and os.path.exists(other)
+        own_lines, mark = _own_lines(now, service)
+        other = find_service(os.path.join(os.path.dirname(service), _FALLBACK))
+        falls_back = not _has_session_lines(own_lines, service) and other
         include = f"session include {_FALLBACK}\n" if falls_back else ""
-        return with_block(now or "", include + hook, path=service, first=False)
+        return with_block(own_lines if mark else now or "", mark + include + hook, path=service, first=False)
 
     return ManagedFile(service, content, whole=False)
+
+
+def unhooked(service: str) -> ManagedFile:
+    """Return a PAM service without the block; none if nothing but a copy of the distribution's file was in it."""
+
+    def content(now: str | None) -> str | None:
+        own_lines, mark = _own_lines(now, service)
+        return None if mark or now is None else own_lines
+
+    return ManagedFile(service, content, whole=False)
+
+
+def _own_lines(now: str | None, service: str) -> tuple[str, str]:
+    """Return the lines of a service without the block, and what marks them as the present ones of the distribution.
+
+    A copy follows the distribution's file. It is the host's own as soon as somebody edits it, or that file is gone.
+    """
+    own_lines, copied = without_block(now or "", path=service), _COPIED.search(now or "")
+    if now is not None and not (copied and copied.group(1) == _digest(own_lines)):
+        return own_lines, ""
+    vendor = read_text(_vendor_file(service))
+    if vendor is None:
+        return own_lines, ""
+    vendor += "" if vendor.endswith("\n") else "\n"
+    return vendor, _COPY.format(_vendor_file(service), _digest(vendor))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _vendor_file(service: str) -> str:
+    return os.path.join(_VENDOR, os.path.basename(service))
+
+
+def _included(service: str, name: str) -> str:
+    """Return the file that a service includes by ``name``: libpam looks into /etc first, from every file."""
+    directory = os.path.dirname(SERVICE if service.startswith(f"{_VENDOR}/") else service)
+    path = os.path.join(directory, name)
+    return find_service(path) or path
 
 
 def _has_session_lines(text: str, service: str, depth: int = 0) -> bool:
     for words in _session_lines(text):
         if words[0] not in _INCLUDES:
             return True
-        included = os.path.join(os.path.dirname(service), words[1])
+        included = _included(service, words[1])
         if depth < _DEEPEST and _has_session_lines(read_text(included) or "", included, depth + 1):
             return True
     return False
@@ -200,7 +251,7 @@ def _line(name: str, value: str) -> str:
 def assignments(service: str, account: Account, timeout: float = 5) -> list[Assignment]:
     """Return what the pam_env lines of a PAM service set for ``account``, in order, with file and line."""
     variables: list[Assignment] = []
-    for options in _pam_env_lines(service, account):
+    for options in _pam_env_lines(find_service(service) or service, account):
         variables += _configuration_file(options.get("conffile", "/etc/security/pam_env.conf"))
         if options.get("readenv", "1") != "0":
             variables += _environment_file(options.get("envfile", ENVIRONMENT))
@@ -264,8 +315,7 @@ def _pam_env_lines(service: str, account: Account, depth: int = 0) -> t.Iterator
         if skip:
             skip -= 1
         elif words[0] in _INCLUDES and depth < _DEEPEST:
-            included = os.path.join(os.path.dirname(service), words[1])
-            yield from _pam_env_lines(included, account, depth + 1)
+            yield from _pam_env_lines(_included(service, words[1]), account, depth + 1)
         elif words[1] == "pam_succeed_if.so" and words[-3:-1] == ["user", "="]:
             jump = re.search(r"default=(\d+)", words[0])
             skip = int(jump.group(1)) if jump and words[-1] != account.name else 0

@@ -92,7 +92,7 @@ class SshContext(LoginOverSsh):
         return os.path.exists(sshd_config.SSHD) and shutil.which("ssh") is not None and can_log_in(account)
 
     def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
-        if not os.path.exists(_SERVICE):
+        if not pam.find_service(_SERVICE):
             return []
         return [*pam.managed_files(declaration), pam.hooked(_SERVICE, pam.HOOK)]
 
