@@ -5,20 +5,27 @@
 from __future__ import annotations
 
 import contextlib
+import mmap
 import os
 import stat
+import time
 import typing as t
 
 from .accounts import Account, find_owner
 from .command import SYSTEM_PATH, run
 from .files import Changes, remove
 
-# Seconds for one directory of a user, such as a large cache; a later run continues with the rest.
+# Seconds for all directories of a user, such as a large cache; a later run continues with the rest.
 _SECONDS = 120.0
-# rm removes directories that are nested at any depth. The modes are those of a module cache, for example.
+# Those after which the user's next directory has failed.
+_LEAST = 1.0
+# The seconds that the removals of each user have taken, by the user's ID. Processes that are forked share them.
+_SPENT = memoryview(mmap.mmap(-1, 8 << 16)).cast("d")
+# rm removes directories that are nested at any depth. The modes are those of a module cache, for example: chmod fails
+# if another user has made an entry, but only for that one.
 _REMOVE = """
 remove() { rm -rf --one-file-system -- "$1"; }
-remove "$1" 2>/dev/null || { chmod -R u+rwX -- "$1" && remove "$1"; }
+remove "$1" 2>/dev/null || { chmod -R u+rwX -- "$1" 2>/dev/null; remove "$1"; }
 """
 
 
@@ -36,20 +43,33 @@ def remove_as_owner(path: str, seconds: float = _SECONDS) -> None:
 
 
 def remove_as(account: Account, path: str, seconds: float) -> None:
-    """Remove a directory of ``account`` like ``remove_as_owner``; not inside of ``acting_as``."""
+    """Remove a directory of ``account`` like ``remove_as_owner``; not inside of ``acting_as``.
+
+    All removals of the user together take no more than _SECONDS, and then _LEAST each: the user can stop their
+    processes.
+    """
     with contextlib.suppress(OSError):
         os.rmdir(path)  # Most are empty.
         return
     # The user may not enter the directories above.
     parent, name = os.path.split(path)
     argv = ["/bin/sh", "-c", _REMOVE, "sh", name]
-    completed = run(argv, env={"PATH": SYSTEM_PATH}, cwd=parent, account=account, timeout=seconds)
+    start, limit = time.monotonic(), max(_LEAST, min(seconds, seconds_left(account)))
+    try:
+        completed = run(argv, env={"PATH": SYSTEM_PATH}, cwd=parent, account=account, timeout=limit)
+    finally:
+        _SPENT[account.uid % len(_SPENT)] += time.monotonic() - start
     try:
         with contextlib.suppress(FileNotFoundError):
             os.rmdir(path)  # Its parent may be root's.
     except OSError as error:
         problem = f"cannot remove {path} of user {account.name}"
         raise completed.error(problem, remedy=f"run 'rm -r {path}' as root") from error
+
+
+def seconds_left(account: Account) -> float:
+    """Return the time that this run still has for directories of ``account``."""
+    return _SECONDS - _SPENT[account.uid % len(_SPENT)]
 
 
 def remove_paths(paths: t.Iterable[str], changes: Changes, *, check: bool) -> None:

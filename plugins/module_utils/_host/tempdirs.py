@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import glob
+import itertools
 import os
 import stat
 import tempfile
@@ -16,14 +16,16 @@ from .._core.ending import clean_up_with
 from .._core.errors import DevserverError
 from .accounts import Account
 from .files import open_unfollowed, remove
-from .removal import remove_as, remove_as_owner
+from .removal import remove_as, remove_as_owner, seconds_left
 from .trusted_paths import shared_directory
 from .user_access import acting_as
 
 _LOCK = "lock"
 # Seconds to remove what users have made in a directory of root, and a directory that is one user's.
 _SECONDS = 10.0
-_SECONDS_OF_USER = 60.0
+_SECONDS_OF_USER = 20.0
+# Entries of the parent among which directories of killed runs are looked for: any user can fill /tmp.
+_MOST_ENTRIES = 20_000
 # The existing directories of this process.
 _PRESENT: set[str] = set()
 # Those that this process could not remove: they take its time only once.
@@ -126,7 +128,9 @@ def find_abandoned(parent: str, prefix: str) -> list[str]:
 
 def remove_abandoned(parent: str, prefix: str, account: Account | None = None, seconds: float = _SECONDS) -> None:
     """Remove what ``find_abandoned`` returns, or would return to ``account``; what users prevent is left as it is."""
-    for path in _directories(parent, prefix):
+    for path in _directories(parent, prefix, account):
+        if account and seconds_left(account) <= 0:
+            return
         with contextlib.ExitStack() as held:
             with acting_as(account):
                 claimed = path not in _LEFT and held.enter_context(_claim(path))
@@ -135,8 +139,15 @@ def remove_abandoned(parent: str, prefix: str, account: Account | None = None, s
                     _remove(path, account, seconds)
 
 
-def _directories(parent: str, prefix: str) -> list[str]:
-    return sorted(glob.glob(glob.escape(os.path.join(parent, prefix)) + "*"))
+def _directories(parent: str, prefix: str, account: Account | None = None) -> list[str]:
+    """Return what has the ``prefix`` and belongs to ``account``, or to this process's user."""
+    uid, own = account.uid if account else os.geteuid(), []
+    with contextlib.suppress(OSError), os.scandir(parent) as entries:
+        for entry in itertools.islice(entries, _MOST_ENTRIES):
+            with contextlib.suppress(FileNotFoundError):
+                if entry.name.startswith(prefix) and entry.stat(follow_symlinks=False).st_uid == uid:
+                    own.append(entry.path)
+    return sorted(own)
 
 
 @contextlib.contextmanager

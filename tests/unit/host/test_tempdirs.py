@@ -9,6 +9,7 @@ import contextlib
 import os
 import pathlib
 import pwd
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,7 +17,7 @@ import typing as t
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._host import tempdirs
+from ansible_collections.gopherops.devserver.plugins.module_utils._host import removal, tempdirs
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.removal import remove_as_owner
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.tempdirs import (
@@ -25,7 +26,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.tempdirs
     temporary_directory,
     user_directory,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.user_access import acting_as
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.user_access import acting_as, limited
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells import startup
 
 from tests.support.directories import nest
@@ -208,6 +209,68 @@ def test_what_a_user_leaves_stops_only_that_user_and_only_once(make: t.Any, monk
     monkeypatch.setattr(tempdirs, "_LEFT", set())
     with make(nobody):
         assert not os.path.exists(path)
+
+
+@needs_root
+def test_all_removals_of_a_user_share_one_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user plants directories like those of killed runs, and stops each process that removes them."""
+    monkeypatch.setattr(removal, "_SECONDS", 1.0)
+    monkeypatch.setattr(removal, "_LEAST", 0.5)
+    monkeypatch.setattr(removal, "_REMOVE", "kill -STOP $$")
+    monkeypatch.setattr(removal, "_SPENT", memoryview(bytearray(8 << 16)).cast("d"))
+    nobody = find_account("nobody")
+    planted = [pathlib.Path(f"/tmp/{PREFIX}{number}") for number in range(30)]
+    try:
+        for path in planted:
+            with acting_as(nobody):
+                (path / "x").mkdir(parents=True)
+                (path / "lock").touch()
+        with time_limit(10), pytest.raises(DevserverError, match="timed out"), user_directory(nobody, "/tmp", PREFIX):
+            pass
+        assert removal.seconds_left(nobody) <= 0
+        assert sum(path.exists() for path in planted) == len(planted)
+    finally:
+        for path in pathlib.Path("/tmp").glob("work-[[]x]-*"):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+@needs_root
+def test_forked_processes_share_the_time_limit_of_a_user() -> None:
+    nobody, before = find_account("nobody"), removal.seconds_left(find_account("nobody"))
+
+    def remove() -> None:
+        with user_directory(nobody, "/tmp", PREFIX) as path, acting_as(nobody):
+            pathlib.Path(path, "x").mkdir()
+
+    limited(remove)
+    assert removal.seconds_left(nobody) < before
+
+
+def test_no_more_entries_of_a_shared_directory_are_inspected_than_the_limit(tmp_path, monkeypatch) -> None:
+    """Any user can make hundreds of thousands of such names in /tmp, which would delay each probe."""
+    for number in range(30):
+        (tmp_path / f"{PREFIX}{number}").mkdir()
+        (tmp_path / f"{PREFIX}{number}/lock").touch()
+    monkeypatch.setattr(tempdirs, "_MOST_ENTRIES", 10)
+    assert len(find_abandoned(str(tmp_path), PREFIX)) == 10
+    use(tmp_path)
+    assert len(list(tmp_path.iterdir())) == 20
+
+
+@needs_root
+def test_an_entry_of_another_user_keeps_nothing_else_from_being_removed(tmp_path: pathlib.Path) -> None:
+    tmp_path.chmod(0o755)
+    directory = tmp_path / "cache"
+    (directory / "closed/x").mkdir(parents=True)
+    (directory / "other/x").mkdir(parents=True)
+    nobody, other = find_account("nobody"), find_account("daemon")
+    for path in (directory, *directory.rglob("*")):
+        account = other if "other" in path.parts else nobody
+        os.chown(path, account.uid, account.gid)
+    (directory / "closed").chmod(0o500)
+    with pytest.raises(DevserverError, match="cannot remove"):
+        remove_as_owner(str(directory))
+    assert sorted(path.name for path in directory.rglob("*")) == ["other", "x"]
 
 
 @needs_root
