@@ -60,14 +60,16 @@ def test_stripped(workspace, flags):
     ],
     ids=["variable", "inlined"],
 )
-def test_optimised(workspace, expected):
-    source = workspace.write(
+def test_optimised(service_workspace, expected):
+    source = service_workspace.write(
         "cmd/api/tiny.go", "package main\n\nfunc tiny(a int) int {\n\ta++ // breakpoint: tiny\n\treturn a\n}\n"
     )
     main = source.with_name("main.go")
     main.write_text(main.read_text().replace("os.Exit(1)", "os.Exit(tiny(0))"))
-    program = workspace.build("-race=false")
-    message = failure_message(workspace.probe(mode="exec", program=program, breakpoints=[expected]), "optimised")
+    program = service_workspace.build("-race=false")
+    message = failure_message(
+        service_workspace.probe(mode="exec", program=program, breakpoints=[expected]), "optimised"
+    )
     assert "-gcflags='all=-N -l'" in message
 
 
@@ -305,7 +307,6 @@ def test_debugger_of_another_user(workspace):
 @pytest.mark.parametrize(
     ("options", "cause", "expected"),
     [
-        ({"breakpoints": [{"name": "request"}]}, "ended", "the program exited"),
         (
             {"args": ["-check", "-listen=nowhere"], "breakpoints": [{"name": "listening"}]},
             "ended",
@@ -327,6 +328,11 @@ def test_debugger_of_another_user(workspace):
 )
 def test_other_causes(workspace, options, cause, expected):
     assert expected in failure_message(workspace.probe(**options), cause)
+
+
+def test_line_that_no_request_reaches(service_workspace):
+    result = service_workspace.probe(breakpoints=[{"name": "request"}])
+    assert "the program exited" in failure_message(result, "ended")
 
 
 def test_source_of_another_program(workspace):
@@ -364,8 +370,8 @@ def test_a_file_without_code_beside_files_with_code(workspace):
     assert "no package of the program" not in result["msg"]
 
 
-def test_service_without_requests(workspace):
-    result = workspace.probe(args=["-listen=127.0.0.1:0"], breakpoints=[{"name": "readyz"}], timeout=5)
+def test_service_without_requests(service_workspace):
+    result = service_workspace.probe(args=["-listen=127.0.0.1:0"], breakpoints=[{"name": "readyz"}], timeout=5)
     assert "trigger" in failure_message(result, "not-reached")
 
 

@@ -137,21 +137,23 @@ def service(*argv):
 READY = [{"name": "readyz", "stack": ["web.(*Service).readyz", "http.(*conn).serve"], "variables": {"s.ready.v": 1}}]
 
 
-def test_attach_keeps_the_process_running(workspace):
-    with service(workspace.build(), "-listen=127.0.0.1:0") as running:
+def test_attach_keeps_the_process_running(service_workspace):
+    with service(service_workspace.build(), "-listen=127.0.0.1:0") as running:
         url = running.url() + "/readyz"
-        result = workspace.probe(request="attach", pid=running.process.pid, breakpoints=READY, trigger=url, runs=3)
+        result = service_workspace.probe(
+            request="attach", pid=running.process.pid, breakpoints=READY, trigger=url, runs=3
+        )
         hit(result, 3)
         assert running.responds()
         status = pathlib.Path(f"/proc/{running.process.pid}/status").read_text()
         assert "TracerPid:\t0\n" in status
-        assert len(processes_of(workspace.scratch)) == 0
+        assert len(processes_of(service_workspace.scratch)) == 0
 
 
-def test_attach_that_times_out_keeps_the_process_running(workspace):
-    with service(workspace.build(), "-listen=127.0.0.1:0") as running:
+def test_attach_that_times_out_keeps_the_process_running(service_workspace):
+    with service(service_workspace.build(), "-listen=127.0.0.1:0") as running:
         running.url()
-        result = workspace.probe(request="attach", pid=running.process.pid, breakpoints=READY, timeout=3)
+        result = service_workspace.probe(request="attach", pid=running.process.pid, breakpoints=READY, timeout=3)
         assert result["cause"] == "not-reached"
         assert running.responds()
 
@@ -171,16 +173,16 @@ def free_port() -> int:
 
 
 @pytest.mark.parametrize("kind", ["tcp", "tcp6", "unix"])
-def test_headless_keeps_running(workspace, kind):
+def test_headless_keeps_running(service_workspace, kind):
     address = {"tcp": "127.0.0.1:{}", "tcp6": "[::1]:{}", "unix": "unix:{}"}[kind]
-    address = address.format(workspace.scratch / "dlv.sock" if kind == "unix" else free_port())
-    with headless(workspace, address) as running:
+    address = address.format(service_workspace.scratch / "dlv.sock" if kind == "unix" else free_port())
+    with headless(service_workspace, address) as running:
         url = running.url() + "/readyz"
-        result = workspace.probe(request="attach", address=address, breakpoints=READY, trigger=url, runs=3)
+        result = service_workspace.probe(request="attach", address=address, breakpoints=READY, trigger=url, runs=3)
         hit(result, 3)
         assert running.responds()
         # Without a request there is no stop. After the session, the request of another client reaches no breakpoint.
-        result = workspace.probe(request="attach", address=address, breakpoints=READY, timeout=3)
+        result = service_workspace.probe(request="attach", address=address, breakpoints=READY, timeout=3)
         assert result["cause"] == "not-reached"
         assert running.responds()
 
@@ -199,17 +201,17 @@ def test_a_headless_dlv_that_exits_with_its_client_is_awaited_until_its_unit_res
     assert "no debugger listens" in result["msg"]
 
 
-def test_headless_with_a_path_of_its_own(workspace):
+def test_headless_with_a_path_of_its_own(service_workspace):
     """The rule for the paths of another host's binary is found through its debugger."""
-    elsewhere = workspace.directory.with_name("checkout")
-    with headless(workspace, f"127.0.0.1:{free_port()}") as running:
+    elsewhere = service_workspace.directory.with_name("checkout")
+    with headless(service_workspace, f"127.0.0.1:{free_port()}") as running:
         url = running.url() + "/readyz"
         address = running.output.partition("listening at: ")[2].split()[0]
-        shutil.copytree(workspace.directory, elsewhere)
+        shutil.copytree(service_workspace.directory, elsewhere)
         options = {"request": "attach", "address": address, "breakpoints": READY, "trigger": url}
-        result = workspace.probe(workspace=str(elsewhere), **options)
+        result = service_workspace.probe(workspace=str(elsewhere), **options)
         assert result["cause"] == "path", result
-        hit(workspace.probe(workspace=str(elsewhere), substitute_path=result["substitute_path"], **options))
+        hit(service_workspace.probe(workspace=str(elsewhere), substitute_path=result["substitute_path"], **options))
 
 
 def openssl(directory: pathlib.Path, *argv: str) -> None:
@@ -266,9 +268,9 @@ def _copy(source: socket.socket, target: socket.socket) -> None:
         target.shutdown(socket.SHUT_RDWR)
 
 
-def test_headless_behind_tls(workspace, certificates):
+def test_headless_behind_tls(service_workspace, certificates):
     port = free_port()
-    with headless(workspace, f"127.0.0.1:{port}") as running, tls_in_front_of(port, certificates) as front:
+    with headless(service_workspace, f"127.0.0.1:{port}") as running, tls_in_front_of(port, certificates) as front:
         options = {"request": "attach", "address": f"127.0.0.1:{front}", "breakpoints": READY, "timeout": 20}
         options["trigger"] = running.url() + "/readyz"
         tls = {
@@ -277,7 +279,7 @@ def test_headless_behind_tls(workspace, certificates):
             "key": str(certificates / "client-a.key"),
             "server_name": "dlv.example",
         }
-        hit(workspace.probe(**options, tls=tls, runs=2), 2)
+        hit(service_workspace.probe(**options, tls=tls, runs=2), 2)
         for invalid, message in (
             ({"server_name": "other.example"}, "TLS to .* failed: .*other.example"),
             ({"ca": str(certificates / "b.crt")}, "TLS to .* failed: .*verify failed"),
@@ -288,7 +290,7 @@ def test_headless_behind_tls(workspace, certificates):
             ({"key": str(certificates / "client-b.key")}, "TLS to .* failed"),
             ({"key": str(certificates / "none")}, "no debugger listens|cannot be read"),
         ):
-            result = workspace.probe(**options, tls={**tls, **invalid})
+            result = service_workspace.probe(**options, tls={**tls, **invalid})
             assert result["failed"], invalid
             assert result.get("hit_rate", 0.0) == 0.0
             assert re.search(message, result["msg"]), result["msg"]
