@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import itertools
 import os
 import pathlib
@@ -60,6 +61,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if BUILDERS.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.builds)
+
+
+def pytest_collection_finish() -> None:
+    """Leave what the collection has made out of garbage collections: each forked process would copy all of it."""
+    gc.freeze()
 
 
 def accounts() -> list[pwd.struct_passwd]:
