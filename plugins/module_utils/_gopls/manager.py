@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import stat
 import typing as t
 
 from .._core.errors import DevserverError
@@ -136,14 +137,30 @@ def stop_units(units: t.Sequence[str]) -> None:
             systemctl.run_verb("disable", "--quiet", unit)
 
 
-def make_temporary_files(path: str) -> None:
-    """Create what the tmpfiles.d(5) file ``path`` declares."""
+def make_temporary_files(path: str, skipped: list[SkippedFile]) -> None:
+    """Create what the tmpfiles.d(5) file ``path`` declares; users who prevent that for their log are skipped."""
     completed = run(["systemd-tmpfiles", "--create", path], env={"PATH": SYSTEM_PATH}, timeout=_SECONDS)
-    if not completed.ok:
-        raise completed.error(
-            f"cannot create the directories that {path} declares",
-            remedy=f"run 'systemd-tmpfiles --create {path}' as root, and remove what is in the way",
-        )
+    if completed.ok:
+        return
+    error = completed.error(
+        f"cannot create the files and directories that {path} declares",
+        remedy=f"run 'systemd-tmpfiles --create {path}' as root, and remove what is in the way",
+    )
+    # A user can mount a file system over a file of their own.
+    logs = {user: f"{paths.LOG_DIR}/{user}.log" for user in paths.known_users()}
+    blocked = [user for user, log in logs.items() if not _is_file(log)]
+    if not blocked:
+        raise error
+    for user in blocked:
+        with skip_errors(skipped, user, logs[user]):
+            raise error
+
+
+def _is_file(path: str) -> bool:
+    try:
+        return stat.S_ISREG(os.lstat(path).st_mode)
+    except OSError:
+        return False
 
 
 def take_directories(users: t.Sequence[str], skipped: list[SkippedFile]) -> None:

@@ -152,7 +152,7 @@ def _start_daemons(plan: DaemonPlan) -> DaemonPlan:
         # This also applies new memory limits to running daemons.
         systemctl.run_verb("daemon-reload")
     if expected.users and (paths.TMPFILES in written or not os.path.isdir(paths.LOG_DIR)):
-        manager.make_temporary_files(paths.TMPFILES)
+        manager.make_temporary_files(paths.TMPFILES, skipped)
     manager.start_units(plan.units, skipped)
     names = [user.account.name for user in expected.prewarmed]
     prewarms = [paths.prewarm_unit(name) for name in names if paths.prewarm_file(name) in written]

@@ -95,7 +95,7 @@ def daemon_host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> type
 def systemd(daemon_host: types.SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> FakeSystemd:
     fake = FakeSystemd(pathlib.Path(systemctl.UNIT_DIR), oneshot="gopls-prewarm@")
     fake.install(monkeypatch)
-    monkeypatch.setattr(manager, "make_temporary_files", lambda _path: None)
+    monkeypatch.setattr(manager, "make_temporary_files", lambda _path, _skipped: None)
     return fake
 
 
@@ -242,6 +242,27 @@ def test_a_unit_that_one_user_keeps_from_starting_is_reported_after_all_others(d
     monkeypatch.setattr(systemctl, "run_verb", lambda *_words: (_ for _ in ()).throw(DevserverError("Access denied")))
     with pytest.raises(DevserverError, match="Access denied"):
         manager.start_units(manager.UnitPlan(restart=["nobody"]), [])
+
+
+@pytest.mark.skipif(shutil.which("systemd-tmpfiles") is None, reason="this host has no systemd-tmpfiles")
+def test_what_is_in_the_place_of_one_users_log_is_reported_and_stops_nobody_else(daemon_host, monkeypatch):
+    logs = daemon_host.directory / "log"
+    monkeypatch.setattr(paths, "LOG_DIR", str(logs))
+    daemon_host.apply(daemon_host.user, another_user(daemon_host))
+    others = paths.known_users()
+    others.remove(ME)
+    (logs / f"{ME}.log/x").mkdir(parents=True)
+    file = daemon_host.directory / "tmpfiles.conf"
+    file.write_text("".join(f"f {logs}/{user}.log 0640 - - -\n" for user in (ME, *others)))
+    skipped: list[t.Any] = []
+    manager.make_temporary_files(str(file), skipped)
+    assert [(entry.user, entry.file) for entry in skipped] == [(ME, f"{logs}/{ME}.log")]
+    assert all((logs / f"{user}.log").is_file() for user in others) and others
+    file.write_text("invalid\n")
+    shutil.rmtree(logs / f"{ME}.log")
+    (logs / f"{ME}.log").touch()
+    with pytest.raises(DevserverError, match="cannot create the files"):
+        manager.make_temporary_files(str(file), [])
 
 
 def test_users_can_change_no_directory_in_which_systemd_binds_a_socket():
