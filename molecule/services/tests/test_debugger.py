@@ -227,7 +227,7 @@ def test_wide_binds_and_invalid_addresses_are_rejected_before_any_write(host, pl
     declarations = {words: {"debugger_services": [rejected]} for words, rejected in messages.items()}
     for words, result in play_each("site", declarations, "--tags", "debugger").items():
         assert result.returncode != 0
-        assert words in " ".join(result.output.split())
+        assert words in result.folded
     assert show(host, "dlv-api", "MainPID", "FragmentPath") == before
     assert not host.file("/etc/systemd/system/dlv-wide.service").exists
     # That this play declares fewer services has not taken any away.

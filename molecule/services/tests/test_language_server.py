@@ -290,7 +290,7 @@ def test_impossible_options_are_rejected_and_nothing_changes(play_each, host):
     }
     for message, result in play_each("site", messages, "--tags", "language_server").items():
         assert result.returncode != 0
-        assert message in " ".join(result.output.split())
+        assert message in result.folded
     after = host.check_output(FILES)
     assert after == before
 
