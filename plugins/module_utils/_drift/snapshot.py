@@ -26,6 +26,8 @@ from .records.language_servers import LanguageServers
 from .records.observation import Observation
 from .records.tools import AlteredToolchain, PinnedTool, ToolCopy
 
+# The directory of sshd's configuration.
+OF_SSHD = "/etc/ssh/"
 # The variables that a user's shells share.
 _KEPT_BY_FISH = "/fish/fish_variables"
 PROVISION_AGAIN = "provision the host again with --tags environment"
@@ -212,6 +214,8 @@ class Snapshot:
             return f"delete {self._setting_at(source) or 'the setting'} at {source}"
         if (source.file or "").endswith(_KEPT_BY_FISH):
             return delete_line(cell, source)
+        if _is_of_sshd(source):
+            return _correct_sshd(cell, source, "delete or correct")
         correct = f"delete or correct {source}"
         with_manage = self._with_manage(correct, source.file or "")
         return with_manage if with_manage != correct else f"{correct}, which provisioning leaves alone"
@@ -249,10 +253,23 @@ class Snapshot:
 
 def delete_line(cell: Cell, source: Source) -> str:
     """Return the action that deletes the line of a cell's value."""
+    if _is_of_sshd(source):
+        return _correct_sshd(cell, source, "delete")
     # Only fish edits its own file.
     kept = (source.file or "").endswith(_KEPT_BY_FISH)
     by = f" with the command fish -c 'set -Ue {cell.variable}' as {cell.user}" if kept else ""
     return f"delete {source}{by}"
+
+
+def _is_of_sshd(source: Source) -> bool:
+    """Return whether a source is a line of sshd's configuration with another keyword than SetEnv, which is ``by``."""
+    return bool(source.by) and (source.file or "").startswith(OF_SSHD)
+
+
+def _correct_sshd(cell: Cell, source: Source, action: str) -> str:
+    if source.by == "UsePAM no":
+        return f"set 'UsePAM yes' at {source}, and restart sshd when 'sshd -t' is silent"
+    return f"{action} {cell.variable} in the program that the ForceCommand at {source} runs"
 
 
 def _search(cell: Cell) -> str:

@@ -89,6 +89,26 @@ def variables(account: Account, timeout: float) -> list[Assignment]:
 
 
 @remembered
+def without_pam() -> Source | None:
+    """Return the line by which sshd starts sessions without PAM; None if they have it."""
+    line = next((line for line in lines() if line.keyword == "usepam"), None)
+    without = line and line.value.strip('"').lower() == "no"
+    return line.source._replace(by="UsePAM no") if line and without else None
+
+
+@remembered
+def forced_command(account: Account, timeout: float) -> tuple[str, Source | None]:
+    """Return the program that sshd runs in place of a user's command, and its line; empty and None without one."""
+    candidates = [line for line in lines() if line.keyword == "forcecommand"]
+    # Most hosts have none, so that sshd does not run.
+    command = dict(effective(account, timeout)).get("forcecommand", "none") if candidates else "none"
+    if command == "none":
+        return "", None
+    source = next((line.source for line in candidates if line.value.strip('"') == command), None)
+    return command, source and source._replace(by=f"ForceCommand {command}")
+
+
+@remembered
 def user_variables(account: Account, timeout: float) -> tuple[list[Assignment], list[Assignment]]:
     """Return the variables that the user's keys (``environment=``) and ``~/.ssh/environment`` give a login.
 

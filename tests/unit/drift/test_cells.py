@@ -429,3 +429,23 @@ def test_the_schema_knows_every_context():
     listed = schema["$defs"]["cell"]["properties"]["context"]["enum"]
     place = "$defs.cell.properties.context.enum of docs/drift-report.schema.json"
     assert set(listed) == {kind.name for kind in KINDS}, f"make {place} the names of KINDS"
+
+
+FORCED = Source("file", "/etc/ssh/sshd_config", 9, "ForceCommand /usr/bin/wrap")
+WITHOUT_PAM = Source("file", "/etc/ssh/sshd_config.d/x.conf", 1, "UsePAM no")
+
+
+def test_what_no_file_sets_is_from_the_program_that_sshd_forces(fake_host):
+    values = {"GOTMPDIR": "/wrapped"}
+    seen = dataclasses.replace(fake_host("ssh", environment=values, go_values=values), given_by=FORCED)
+    cells, found = fake_host.evaluate(seen, fake_host("bash"), fake_host())
+    assert cells["ssh", "GOTMPDIR"].source == FORCED
+    (remedy,) = [finding.remedy.text for finding in found if finding.variable == "GOTMPDIR"]
+    assert remedy.startswith("delete GOTMPDIR in the program that the ForceCommand at /etc/ssh/sshd_config:9 runs")
+
+
+def test_without_pam_the_path_over_ssh_is_from_the_line_of_sshd(fake_host):
+    seen = fake_host("ssh", environment={"PATH": "/usr/bin"}, set_by=[Assignment("PATH", "", WITHOUT_PAM)])
+    (finding,) = [one for one in fake_host.evaluate(seen)[1] if one.rule.id == "GD103"]
+    assert finding.source == WITHOUT_PAM
+    assert finding.remedy.text.startswith("set 'UsePAM yes' at /etc/ssh/sshd_config.d/x.conf:1, and restart sshd")

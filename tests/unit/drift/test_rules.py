@@ -688,6 +688,20 @@ def test_a_settings_file_that_go_does_not_read(fake_host: t.Any, variable: str, 
     assert finding.source == Source("file", PROFILE, 3)
 
 
+def test_a_directory_in_the_place_of_a_settings_file_is_ignored_by_go(fake_host: t.Any) -> None:
+    (fake_host.tmp / ".goenv").mkdir()
+    value = str(fake_host.tmp / ".goenv")
+    seen = fake_host(environment={"GOENV": value}, go_values={"GOENV": value}, set_by=set_by("GOENV", value))
+    assert fake_host.ids(seen) == ["GD211"]
+
+
+def test_a_denial_by_sshds_methods_is_no_reason_to_unlock_an_account(fake_host: t.Any) -> None:
+    problem = "sshd denies x: no authentication methods enabled"
+    seen = dataclasses.replace(fake_host("ssh"), environment=None, problem=problem, failure="not let in")
+    (finding,) = fake_host.evaluate(seen)[1]
+    assert "sshd -T" in finding.remedy.text and "usermod" not in finding.remedy.text
+
+
 def fingerprints(found: t.Iterable[Finding], rule: str) -> set[str]:
     return {finding.result("h")["fingerprint"] for finding in found if finding.rule.id == rule}
 

@@ -170,3 +170,14 @@ def test_a_login_with_an_expired_password(
     account = find_account(getpass.getuser())
     probe = ssh.probe_login(account, 20)
     assert (probe.environment, probe.problem, probe.failure) == (None, problem.format(account.name), failure)
+
+
+def test_the_line_of_a_forced_command(sshd_host: Set) -> None:
+    directory = sshd_host("forcecommand /usr/bin/wrap  x")
+    assert sshd_config.forced_command(BOB, 5) == ("", None)
+    assert not (directory / "queries").exists()
+    (directory / "sshd_config").write_text(
+        "Match User x\nForceCommand /other\nMatch User bob\nForceCommand /usr/bin/wrap  x"
+    )
+    source = Source("file", f"{directory}/sshd_config", 4, "ForceCommand /usr/bin/wrap  x")
+    assert sshd_config.forced_command(BOB, 5) == ("/usr/bin/wrap  x", source)

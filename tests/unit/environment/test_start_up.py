@@ -373,6 +373,46 @@ def test_the_directories_of_a_fish_leave_the_hosts_own_setenv_in_force(tmp_path,
     assert not any("SetEnv" in word for word in ssh._client(str(directory), ACCOUNT, "true", 5, {}))
 
 
+BLOCK = ["Match all", "AuthorizedKeysFile {0}/authorized_keys", "AuthenticationMethods publickey"]
+
+
+@pytest.mark.parametrize("include", [False, True])
+def test_a_block_of_the_hosts_sshd_leaves_the_temporary_key_in_force(tmp_path, monkeypatch, include):
+    of_host = [
+        "UsePAM yes",
+        *(["Include more/*.conf"] if include else []),
+        "  match User x",
+        "AuthenticationMethods any",
+    ]
+    (tmp_path / "sshd_config").write_text("\n".join(of_host))
+    monkeypatch.setattr(ssh.sshd_config, "CONFIGURATION", str(tmp_path / "sshd_config"))
+    monkeypatch.setattr(ssh, "_throw_away_key", lambda _timeout: ("private", "public"))
+    directory = tmp_path / "probe"
+    directory.mkdir()
+    ssh._lay_out(str(directory), {}, 5)
+    block = [line.format(directory) for line in BLOCK]
+    lines = (directory / "sshd_config").read_text().splitlines()
+    if include:
+        # Behind it the host's lines are outside of all blocks again.
+        assert lines[-5:] == [f"Include {directory}/first", *of_host]
+        assert (directory / "first").read_text().splitlines() == block
+    else:
+        assert lines[-6:] == [*of_host[:1], *block, *of_host[1:]]
+
+
+def test_without_pam_its_files_set_nothing_over_ssh(tmp_path, monkeypatch):
+    (tmp_path / "sshd_config").write_text("Port 22\nUsePAM no\nUsePAM yes\n")
+    monkeypatch.setattr(ssh.sshd_config, "CONFIGURATION", str(tmp_path / "sshd_config"))
+    (tmp_path / "service").write_text(f"session required pam_env.so envfile={tmp_path}/environment\n")
+    (tmp_path / "environment").write_text("GOPROXY=off\n")
+    monkeypatch.setattr(ssh, "_SERVICE", str(tmp_path / "service"))
+    (given,) = [item for item in ssh.variables_over_ssh(ACCOUNT, 5) if item.name == "GOPROXY"]
+    assert (given.value, given.source) == ("", Source("file", f"{tmp_path}/sshd_config", 2, "UsePAM no"))
+    assert "GOPROXY" not in ssh.environment_over_ssh(ACCOUNT, [given])
+    (tmp_path / "sshd_config").write_text("UsePAM yes\nUsePAM no\n")
+    assert "off" in [item.value for item in ssh.variables_over_ssh(ACCOUNT, 5)]
+
+
 def test_others_cannot_open_a_file_of_the_temporary_login_before_it_is_private(tmp_path, monkeypatch):
     before = []
     fchmod = os.fchmod

@@ -83,6 +83,11 @@ class _Row:
             workspace=self._observation.workspace,
         )
 
+    @property
+    def _given_by(self) -> Source:
+        """The source of a value that no file gives."""
+        return self._observation.given_by or self._observation.context.given_by
+
     def _path(self) -> Cell:
         expected, actual = self._observation.user.path, self._environment.get("PATH")
         status = "ok" if in_order(expected, (actual or "").split(":")) else "drift"
@@ -143,7 +148,7 @@ class _Row:
         if variable == TELEMETRY:
             file = mode_file(self._environment, self._observation.user.account)
             return [Source("file", file, 1) if file else BUILT_IN]
-        layers = self._assigned(variable, value) or ([self._observation.context.given_by] if value else [])
+        layers = self._assigned(variable, value) or ([self._given_by] if value else [])
         if self._is_gos(variable):
             # go ignores an empty value in the environment.
             layers = layers if value else []
@@ -167,7 +172,7 @@ class _Row:
         winner = winner or next((item for item in assignments if _may_become(item.value, value)), None)
         sources = [item.source for item in sorted(assignments, key=lambda item: item is not winner)]
         elsewhere = value and assignments and not winner and variable != "PATH"
-        return [self._observation.context.given_by, *sources] if elsewhere else sources
+        return [self._given_by, *sources] if elsewhere else sources
 
     def _removed_at(self, variable: str) -> Source | None:
         """Return the line that unsets the variable or sets it to an empty value."""

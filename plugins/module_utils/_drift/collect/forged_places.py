@@ -15,6 +15,7 @@ from ..._host.accounts import Account
 from ..._host.path_names import is_below
 from ..._host.user_access import acting_as
 from ..records.observation import Observation
+from ..snapshot import OF_SSHD
 
 # Where nobody but root can write.
 _OF_HOST = ("/etc", "/usr")
@@ -48,7 +49,9 @@ def _sources(observation: Observation) -> dict[str, Source | None]:
 
 def _files_of(source: Source) -> list[str]:
     """Return the files that a source names: that of the line, and that of the function that the line calls."""
-    return [file for file in (source.file, (source.by or "").rpartition(":")[0]) if file]
+    # Of sshd's configuration it has the keyword.
+    by = "" if (source.file or "").startswith(OF_SSHD) else (source.by or "").rpartition(":")[0]
+    return [file for file in (source.file, by) if file]
 
 
 def _known_files(user: UserEnvironment, files: t.Iterable[str], accounts: t.Iterable[Account]) -> set[str]:

@@ -16,7 +16,7 @@ from ..._host.files import read_text
 from ..._host.user_access import acting_as
 from ..records.files import SettingsFile
 from ..records.observation import go_config_directory
-from ..snapshot import Snapshot
+from ..snapshot import Row, Snapshot
 
 
 def mode_file(environment: t.Mapping[str, str], account: Account) -> str:
@@ -39,8 +39,17 @@ def settings_in(path: str, account: Account) -> list[goenv_file.GoenvSetting]:
 def settings_files_of(snapshot: Snapshot) -> list[SettingsFile]:
     """Return each settings file that a go of this host reads, one entry for each user."""
     rows = (row for row in snapshot.rows if row.observation.context.on_this_host)
-    places = dict.fromkeys((row.user.account, row.observation.settings_path) for row in rows)
+    places = dict.fromkeys((row.user.account, row.observation.settings_path) for row in rows if not _ignores_file(row))
     return [_settings_file(account, path) for account, path in places]
+
+
+def _ignores_file(row: Row) -> bool:
+    """Return whether GOENV names a directory, which go ignores: goenv's own directory is in the same variable."""
+    path, account = row.observation.settings_path, row.user.account
+    if (row.observation.environment or {}).get("GOENV") != path or not row.observation.go.values:
+        return False
+    with acting_as(account):
+        return os.path.isdir(path) and path != os.path.join(account.home, ".config/go/env")
 
 
 def _settings_file(account: Account, path: str) -> SettingsFile:

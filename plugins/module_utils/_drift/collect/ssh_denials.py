@@ -9,7 +9,7 @@ import typing as t
 
 from ..._core.provenance import Source
 from ..._environment.contexts.base import Failure
-from ..._environment.sshd_config import effective, lines
+from ..._environment.sshd_config import forced_command, lines
 from ..._host.accounts import Account
 
 _NOLOGIN = ("/etc/nologin", "/run/nologin")
@@ -32,13 +32,13 @@ def find_denial(problem: str, failure: Failure, account: Account, timeout: float
     """Return the reason why a command over ssh does not run, other than a startup file; None if it is not known."""
     if failure == "not let in":
         return Denial(problem, failure, _barrier(account) if _BY_PAM in problem else _line_for(problem))
-    command = _forced_command(account, timeout) if failure == "ended early" else ""
+    command, source = forced_command(account, timeout) if failure == "ended early" else ("", None)
     if not command:
         return None
     message = f"sshd runs the ForceCommand {command!r} in place of every command"
     if os.path.basename(command.split()[0]) in _SFTP:
         message = f"{message}: it allows the transfer of files, and no shell or editor"
-    return Denial(message, "forced command", _line("ForceCommand", command))
+    return Denial(message, "forced command", source and source._replace(by=None))
 
 
 def _barrier(account: Account) -> Source | None:
@@ -53,12 +53,6 @@ def _line_for(problem: str) -> Source | None:
         return _line(named)
     meant = next((pair for words, pair in _SWITCHES.items() if words in problem), None)
     return _line(*meant) if meant else None
-
-
-def _forced_command(account: Account, timeout: float) -> str:
-    """Return the command that the host's sshd forces for ``account``; empty for none."""
-    command = dict(effective(account, timeout)).get("forcecommand", "")
-    return "" if command == "none" else command
 
 
 def _line(keyword: str, value: str = "") -> Source | None:

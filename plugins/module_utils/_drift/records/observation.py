@@ -47,8 +47,8 @@ class Observation:
     ``environment`` is None, and ``problem`` has the reason, if the context could not be probed. ``programs`` lists, for
     each requested name, the programs on PATH that the user can run, first the one that runs. It is empty if PATH could
     not be searched; the problem of ``go`` has the reason then. ``seconds``, ``unexpected_output``, ``go_is``,
-    ``stale``, ``limits`` and ``held`` are those of the probe, and so is ``failure``, unless sshd reports a better
-    reason.
+    ``stale``, ``limits``, ``held`` and ``given_by`` are those of the probe, and so is ``failure``, unless sshd reports
+    a better reason.
 
     ``stopping`` is the line at which the startup stops, ``printing`` the line that prints ``unexpected_output``, and
     ``slowest`` the line that takes the most time; each is None if there is no such problem or if the line is not known.
@@ -72,6 +72,7 @@ class Observation:
     failure: Failure = ""
     limits: t.Mapping[str, int] = dataclasses.field(default_factory=dict)
     held: bool = False
+    given_by: Source | None = None
     holder: str = ""
     holding: Source | None = None
 

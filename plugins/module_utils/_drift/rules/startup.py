@@ -279,6 +279,8 @@ def _restore_without_line(observation: Observation) -> str:
     name = observation.user.account.name
     if observation.failure == "not let in" and "shell" in observation.problem:
         return f"install that shell, or run 'chsh -s /bin/bash {name}'"
+    if "no authentication methods" in observation.problem:
+        return f"enable a method that 'sshd -T -C user={name},host=x,addr=127.0.0.1' shows, in sshd_config"
     if observation.failure == "not let in":
         return (
             f"run 'chage -l {name}' and 'passwd -S {name}'; then set an expired password again ('passwd {name}'),"

@@ -9,7 +9,7 @@ import re
 import typing as t
 from types import MappingProxyType
 
-from ..._core.provenance import PROCESS, Assignment
+from ..._core.provenance import PROCESS, Assignment, Source
 from ..._host.accounts import Account
 from ..._host.command import Completed
 from ..._host.managed_files import ManagedFile
@@ -51,7 +51,8 @@ class Probe(t.NamedTuple):
     have, because the process that started it is older. ``held`` means that the command exited and its caller still
     waits: a process of the startup keeps the output open. ``login`` is the environment of the user's own shell, if
     files that another user may have written change it. ``limits`` are the low resource limits of its processes, by
-    their names in prlimit(1).
+    their names in prlimit(1). ``given_by`` is the line of sshd's configuration that runs a program in place of the
+    command, which sets what no file sets.
     """
 
     environment: dict[str, str] | None
@@ -64,6 +65,7 @@ class Probe(t.NamedTuple):
     held: bool = False
     login: t.Mapping[str, str] | None = None
     limits: t.Mapping[str, int] = MappingProxyType({})
+    given_by: Source | None = None
 
 
 class Context(abc.ABC):

@@ -61,6 +61,14 @@ PubkeyAuthentication yes
 AuthenticationMethods publickey
 PermitRootLogin prohibit-password
 """
+# What a Match block of the host would replace: of the blocks that are for a user the first one with a keyword wins.
+_FIRST_BLOCK = """\
+Match all
+AuthorizedKeysFile {directory}/authorized_keys
+AuthenticationMethods publickey
+"""
+_INCLUDE = re.compile(r"^[ \t]*include\b", re.IGNORECASE | re.MULTILINE)
+_MATCH = re.compile(r"^[ \t]*match\b", re.IGNORECASE | re.MULTILINE)
 
 
 class LoginOverSsh(SingleContext):
@@ -130,7 +138,7 @@ def probe_login(account: Account, timeout: float) -> Probe:
         probe = probe_of(query, completed, waits=True)
         if probe.failure == "ended early" and _EXPIRED in completed.stderr:
             return probe._replace(problem=f"sshd denies {account.name}: the password has expired", failure="not let in")
-        return probe
+        return probe._replace(given_by=sshd_config.forced_command(account, timeout)[1])
 
 
 def _messages_of(log: str) -> str:
@@ -157,17 +165,21 @@ def variables_over_ssh(account: Account, timeout: float) -> list[Assignment]:
     They are those of the user's keys and of ~/.ssh/environment, then those of PAM, then those of sshd itself.
     """
     of_keys, of_file = sshd_config.user_variables(account, timeout)
-    return [*of_keys, *of_file, *pam.assignments(_SERVICE, account), *sshd_config.variables(account, timeout)]
+    of_pam, without = pam.assignments(_SERVICE, account), sshd_config.without_pam()
+    # That line removes what PAM would set.
+    of_pam = [item._replace(value="", source=without) for item in of_pam] if without else of_pam
+    return [*of_keys, *of_file, *of_pam, *sshd_config.variables(account, timeout)]
 
 
 def _limits(account: Account) -> list[Assignment]:
     """Return PAM's limits in the form of the limits in the trace of a startup."""
-    return [Assignment("ulimit", f"{item.name} {item.value}", item.source) for item in pam.limits(account)]
+    limits = [] if sshd_config.without_pam() else pam.limits(account)
+    return [Assignment("ulimit", f"{item.name} {item.value}", item.source) for item in limits]
 
 
 def environment_over_ssh(account: Account, variables: t.Iterable[Assignment]) -> dict[str, str]:
     """Return the environment in which a command over ssh starts, with these ``variables``."""
-    return {**session_environment(account), **{item.name: item.value for item in variables}}
+    return {**session_environment(account), **{item.name: item.value for item in variables if item.value}}
 
 
 def _lay_out(
@@ -186,7 +198,14 @@ def _lay_out(
     _write(f"{directory}/server", fill(SH_SERVE_LOGIN, marks))
     # By a SetEnv, of which the first line counts alone, the host's own would be out of force.
     configuration = _CONFIGURATION.format(directory=directory) + (f"AcceptEnv {' '.join(added)}\n" if added else "")
-    _write(f"{directory}/sshd_config", configuration + (read_text(sshd_config.CONFIGURATION) or ""))
+    block, of_host = _FIRST_BLOCK.format(directory=directory), read_text(sshd_config.CONFIGURATION) or ""
+    if _INCLUDE.search(of_host):
+        # A block in an included file ends with that file, and comes before those of the host's included files.
+        _write(f"{directory}/first", block)
+        configuration += f"Include {directory}/first\n"
+    elif _MATCH.search(of_host):
+        of_host = _MATCH.sub(lambda match: block + match.group(), of_host, count=1)
+    _write(f"{directory}/sshd_config", configuration + of_host)
 
 
 @remembered

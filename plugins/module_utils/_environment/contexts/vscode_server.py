@@ -89,7 +89,11 @@ class VscodeServerContext(EditorContext):
             return result._replace(environment=None, problem=result.problem or broken[0])
         environment = self.environment(account, timeout)
         # A problem of the startup is reported for the main server.
-        settled = Probe(environment) if self._directory else result._replace(environment=environment)
+        settled = (
+            Probe(environment, given_by=result.given_by)
+            if self._directory
+            else result._replace(environment=environment)
+        )
         return settled._replace(login=result.environment)
 
     def start_up(self, account: Account, timeout: float) -> Startup:
@@ -245,6 +249,7 @@ def _probe_shell(account: Account, timeout: float) -> Probe:
     limit = min(timeout, _PATIENCE)
     over_ssh = SshContext().applies_to(account)
     result = probe_login(account, timeout) if over_ssh else Probe(session_environment(account))
+    given_by = result.given_by
     if result.environment is not None:
         # Beside other probes, the shell waits for a processor: that time does not count.
         result = probe_startup(Startup(account, _OPTIONS, _in_place_of_command(result.environment)), 2 * limit)
@@ -255,7 +260,9 @@ def _probe_shell(account: Account, timeout: float) -> Probe:
         return result._replace(problem=f"{result.problem}; the server continues with the environment of ssh alone")
     environment = {name: value for name, value in result.environment.items() if name != _RESOLVING}
     # The server has marks of its own around the result, and waits for the shell alone. It takes the environment alone.
-    return result._replace(environment=environment, unexpected_output="", held=False, go_is="", limits={})
+    return result._replace(
+        environment=environment, unexpected_output="", held=False, go_is="", limits={}, given_by=given_by
+    )
 
 
 def _in_place_of_command(environment: t.Mapping[str, str]) -> dict[str, str]:
