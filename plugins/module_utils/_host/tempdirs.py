@@ -141,13 +141,13 @@ def remove_abandoned(parent: str, prefix: str, account: Account | None = None, s
 
 def _directories(parent: str, prefix: str, account: Account | None = None) -> list[str]:
     """Return what has the ``prefix`` and belongs to ``account``, or to this process's user."""
-    uid, own = account.uid if account else os.geteuid(), []
+    uid, paths = account.uid if account else os.geteuid(), []
     with contextlib.suppress(OSError), os.scandir(parent) as entries:
         for entry in itertools.islice(entries, _MOST_ENTRIES):
             with contextlib.suppress(FileNotFoundError):
                 if entry.name.startswith(prefix) and entry.stat(follow_symlinks=False).st_uid == uid:
-                    own.append(entry.path)
-    return sorted(own)
+                    paths.append(entry.path)
+    return sorted(paths)
 
 
 @contextlib.contextmanager

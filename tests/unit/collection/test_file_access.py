@@ -60,7 +60,7 @@ REASONS: dict[str, str] = {
     """,
     "the collection's own trees and temporary directories": """
         _bundle/archive _bundle/contents _bundle/make _bundle/modules _bundle/place _bundle/request
-        _bundle/signature _core/ending _shells/startup _support_bundle/archive _support_bundle/collect
+        _bundle/signature _core/ending _plan/host_plan _shells/startup _support_bundle/archive _support_bundle/collect
         _toolchain/archive _toolchain/checksum_database _toolchain/dirhash _toolchain/exchange _toolchain/fetch
         _toolchain/filelist _toolchain/in_use _toolchain/install _toolchain/inventory _toolchain/request
         _toolchain/sources _toolchain/staging _toolchain/store _tools/build _tools/build_directory _tools/cache
