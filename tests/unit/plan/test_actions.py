@@ -27,7 +27,6 @@ def test_the_garbage_collector_rests_until_a_module_ends_or_fails() -> None:
     assert gc.isenabled()
     gc.collect()
     assert left_over()
-    gc.unfreeze()
 
 
 def test_a_garbage_collector_that_is_off_stays_off() -> None:
