@@ -13,7 +13,7 @@ import os
 import typing as t
 
 from .._core.errors import DevserverError
-from .._host.accounts import Account
+from .._host.accounts import Account, user_exists
 from .._host.files import Changes
 from .._host.managed_files import (
     DirectoryProblem,
@@ -33,9 +33,8 @@ from .._host.removal import remove_empty_directories
 from .._host.skipped_files import SkippedFile, find_failure, skip_errors, split_skipped
 from .._host.user_access import call_as, each_as
 from .contexts import KINDS, OWN_DIRECTORIES
-from .contexts.vscode_server import ROLE
 from .declaration import DIRECTORY_VARIABLES, Declaration, UserEnvironment
-from .rendered import loses_variables, user_of_record
+from .rendered import ROLE, loses_variables, user_of_record
 
 # Seconds that a running process may take to reload a changed file.
 _RELOAD_TIMEOUT = 20
@@ -220,7 +219,8 @@ class _Run:
         if path == record_path(ROLE):
             return edit.after is None and any(entry.user in self.listed for entry in self.skipped_files)
         unfinished = user in [entry.user for entry in self.skipped_files]
-        if not (unfinished and loses_variables(edit.before, edit.after)):
+        # A later run does not find the files of an account that is gone either.
+        if not (unfinished and loses_variables(edit.before, edit.after) and user_exists(user)):
             return False
         reason = DevserverError(
             f"{path} stays as it is: it records the variables that are to be removed from other files of user {user}",

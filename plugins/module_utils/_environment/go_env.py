@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import typing as t
 
@@ -12,15 +13,18 @@ from .._core.errors import DevserverError
 from .._core.go_variables import nearest_go_variable
 from .._core.redaction import shown_value
 from .._core.result import Outcome
+from .._host.accounts import user_exists
 from .._host.user_access import call_as
 from .access import RECORD, AccessGuard, ConnectionUnproven, confirm, guarded, is_unconfirmed, roll_back
 from .apply import apply, remove
+from .contexts import systemd_user
 from .contexts.pam import describe_host_path, host_path
 from .contexts.vscode_server import settings_record
 from .declaration import ARGUMENT_SPEC as DECLARATION
 from .declaration import Declaration, UserEnvironment, declaration_from
 from .go_values import missing_toolchain, validate_with_go
 from .removal import known_users, own_directories, removed_files
+from .rendered import without_known_home
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     **DECLARATION,
@@ -126,14 +130,27 @@ def _remove(params: t.Mapping[str, t.Any], guard: AccessGuard, *, check: bool) -
     declaration = declaration_from({**params, "users": listed, "variables": {}, "path": []})
     users = sorted({*known_users(), *declaration.absent})
     files = removed_files(declaration, users)
-    removed = remove(files, own_directories(), users, check=check, changing=guard.changing)
+    unknown = _unknown_homes(declaration, users)
+    # Files of an account that is gone cannot fail the removal for ever.
+    existing = [name for name in users if user_exists(name)]
+    removed = remove(files, own_directories(), existing, check=check, changing=guard.changing)
     result = {
         "users": [],
         "users_without_home": [],
         "skipped_files": [entry._asdict() for entry in removed.skipped],
         **removed.changes.result(),
     }
-    return Outcome(result, removed.warnings, removed.failure)
+    return Outcome(result, [*unknown, *removed.warnings], removed.failure)
+
+
+def _unknown_homes(declaration: Declaration, users: t.Sequence[str]) -> list[str]:
+    """Return a warning for each user of earlier runs whose files are not found any more."""
+    names = without_known_home(dataclasses.replace(declaration, absent=users))
+    return [
+        f"user {name} has no account, and no home is recorded: .config/go/env and .config/{systemd_user.NAME} stay"
+        f" where the home of {name} was. To fix this: delete them there"
+        for name in names
+    ]
 
 
 def _misspelt_names(declaration: Declaration) -> list[str]:

@@ -19,9 +19,8 @@ from .._host.managed_block import has_block, without_block
 from .._host.managed_files import ManagedFile, files_of_removed, named_files, whole_file
 from .._host.records import record_path
 from .contexts import KINDS, OWN_DIRECTORIES, fish, goenv, login, pam, shell, systemd_system, systemd_user, zsh
-from .contexts.vscode_server import ROLE
 from .declaration import Declaration
-from .rendered import FISH, POSIX
+from .rendered import FISH, POSIX, ROLE
 
 _PAM = "/etc/pam.d"
 # The first uid of a person.

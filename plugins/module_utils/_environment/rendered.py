@@ -7,21 +7,26 @@ The users' scripts are also the record of the variables that an earlier run gave
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shlex
 import typing as t
 
 from .._core.errors import DevserverError
-from .._host.accounts import Account, find_known_account
+from .._host.accounts import Account, find_known_account, find_owner
 from .._host.files import read_text_or_empty
 from .._host.managed_files import ManagedFile, files_of_removed, named_files, whole_file
-from .._host.user_access import has_home
+from .._host.records import read_record
+from .._host.user_access import call_as, has_home
 from .._shells.scripts import FISH_ENVIRONMENT, SH_ENVIRONMENT, fill
 from .declaration import Declaration, UserEnvironment
 
 # One file for each user and language.
 USERS = "/etc/gopherops/users"
+# The role whose record has what a later run needs to remove, and the kind of it that has the users' homes.
+ROLE = "environment"
+HOMES = "homes"
 
 _EXPORT = re.compile(r"^export ([A-Z][A-Z0-9_]*)=(.*)$", re.MULTILINE)
 
@@ -77,9 +82,61 @@ FISH = ScriptLanguage(".fish", FISH_ENVIRONMENT, "set -gx {} {}", "true", quoted
 
 def departed(declaration: Declaration) -> list[Account]:
     """Return users with a home whose environment of an earlier run is to be removed."""
-    names = {*named_files(POSIX.user_file("*")), *declaration.absent}
-    accounts = map(find_known_account, sorted(filter(declaration.removes, names)))
-    return [account for account in accounts if account and _may_have_home(account)]
+    names = _departed_names(declaration)
+    accounts = [account for account in map(find_known_account, names) if account and _may_have_home(account)]
+    moved = [account for name in names for account in _earlier_accounts(name) if _may_have_home(account)]
+    if moved:
+        # The home, or the ID, of such a user may be that of another one by now.
+        others = filter(None, map(find_known_account, named_files(POSIX.user_file("*"))))
+        owners = {*accounts, *others, *(user.account for user in declaration.users)}
+        homes = set(map(_real_home, owners))
+        accounts += [account for account in moved if _real_home(account) not in homes]
+    return accounts
+
+
+def without_known_home(declaration: Declaration) -> list[str]:
+    """Return the departed users of an earlier run that have neither an account nor a recorded home."""
+    scripts = named_files(POSIX.user_file("*"))
+    missing = (name for name in _departed_names(declaration) if name in scripts and not find_known_account(name))
+    return [name for name in missing if not _recorded_accounts(name) and not _earlier_accounts(name)]
+
+
+def described_home(account: Account) -> str:
+    """Return what is recorded of a user, for a removal after the account was renamed, moved or removed."""
+    return f"{account.name}:{account.uid}:{account.gid}:{account.home}"
+
+
+def _departed_names(declaration: Declaration) -> list[str]:
+    return sorted(filter(declaration.removes, {*named_files(POSIX.user_file("*")), *declaration.absent}))
+
+
+def _earlier_accounts(name: str) -> list[Account]:
+    """Return the user ``name`` of earlier runs with each recorded home, and with that of a renamed account.
+
+    All have the user ID of that time, and no more rights.
+    """
+    earlier = _recorded_accounts(name)
+    uids = {account.uid for account in earlier}
+    with contextlib.suppress(OSError):
+        uids.add(os.lstat(POSIX.user_file(name)).st_uid)
+    renamed = filter(None, map(find_owner, sorted(uids - {0})))
+    return [*earlier, *(account._replace(name=name) for account in renamed if account.name != name)]
+
+
+def _recorded_accounts(name: str) -> list[Account]:
+    fields = (entry.split(":", 3) for entry in read_record(ROLE, {}).get(HOMES, ()))
+    return [
+        Account(name, int(uid), int(gid), home, "/bin/sh")
+        for recorded, uid, gid, home in (entry for entry in fields if len(entry) == len(Account._fields) - 1)
+        if recorded == name and uid.isdigit() and gid.isdigit() and int(uid)
+    ]
+
+
+def _real_home(account: Account) -> str:
+    try:
+        return call_as(account, lambda: os.path.realpath(account.home))
+    except DevserverError:
+        return account.home
 
 
 def _may_have_home(account: Account) -> bool:

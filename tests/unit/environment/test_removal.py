@@ -33,7 +33,9 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.c
     zsh,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._host import records
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, find_account
+
+from tests.support.directories import public_directory
 
 ME = getpass.getuser()
 PAM = "#%PAM-1.0\n@include common-auth\n"
@@ -209,3 +211,86 @@ def test_a_user_of_no_earlier_run_cannot_fail_the_removal(host: Host, monkeypatc
     host.run(state="absent")
     assert host.tree() == before
     assert host.run(state="absent") == []
+
+
+GOPHER = Account("gopher", 12345, 12345, "", "/bin/sh")
+OF_GOPHER = (".config/go/env", ".config/environment.d/zz-gopherops-go.conf")
+
+
+class Gopher:
+    """A user of an earlier run, and what has become of the account since."""
+
+    def __init__(self, host: Host, directory: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.home = directory / "gopher"
+        self.home.mkdir(mode=0o755)
+        os.chown(self.home, GOPHER.uid, GOPHER.gid)
+        self._host = host
+        account = GOPHER._replace(home=str(self.home))
+        accounts = {GOPHER.name: account}
+        for module in (declaration, rendered):
+            name = "find_account" if module is declaration else "find_known_account"
+            monkeypatch.setattr(module, name, accounts.get)
+        self.accounts = accounts
+        monkeypatch.setattr(
+            rendered, "find_owner", lambda uid: next((item for item in accounts.values() if item.uid == uid), None)
+        )
+        monkeypatch.setattr(go_env, "user_exists", accounts.__contains__)
+        host.run(users=[{"name": GOPHER.name, "variables": {"GOFLAGS": "-x"}}])
+        assert self.files() == [*OF_GOPHER]
+
+    def files(self) -> list[str]:
+        return [path for path in OF_GOPHER if (self.home / path).exists()]
+
+    def remove(self, **options: t.Any) -> list[str]:
+        params = {name: option.get("default") for name, option in go_env.ARGUMENT_SPEC.items()}
+        outcome = go_env.converge({**params, "state": "absent", **options}, check=False)
+        assert outcome.failure is None
+        return list(outcome.warnings)
+
+
+@pytest.fixture
+def gopher(host: Host, monkeypatch: pytest.MonkeyPatch) -> t.Iterator[Gopher]:
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a file to another user")
+    with public_directory() as directory:
+        yield Gopher(host, directory, monkeypatch)
+
+
+def test_a_renamed_users_files_are_removed_from_the_moved_home(gopher: Gopher) -> None:
+    gopher.home = gopher.home.rename(gopher.home.with_name("gopher2"))
+    gopher.accounts["gopher2"] = gopher.accounts.pop("gopher")._replace(name="gopher2", home=str(gopher.home))
+    assert gopher.remove() == []
+    assert gopher.files() == []
+
+
+def test_the_files_of_an_account_that_is_gone_are_removed_from_the_recorded_home(gopher: Gopher) -> None:
+    gopher.accounts.clear()
+    assert gopher.remove() == []
+    assert gopher.files() == []
+
+
+def test_a_home_that_the_earlier_user_may_not_change_is_a_warning(gopher: Gopher) -> None:
+    gopher.accounts.clear()
+    for path in (gopher.home, *gopher.home.rglob("*")):
+        os.chown(path, 0, 0)
+    warnings = gopher.remove()
+    assert gopher.files() == [*OF_GOPHER]
+    assert {path for path in OF_GOPHER if any(str(gopher.home / path) in text for text in warnings)} == {*OF_GOPHER}
+    assert gopher.remove() == []
+
+
+def test_a_home_that_is_not_recorded_is_a_warning(gopher: Gopher) -> None:
+    gopher.accounts.clear()
+    os.unlink(records.record_path("environment"))
+    (warning,) = gopher.remove()
+    assert all(path in warning for path in OF_GOPHER)
+    assert "gopher has no account" in warning
+
+
+def test_the_files_of_a_user_who_has_the_same_home_or_id_by_now_stay(gopher: Gopher) -> None:
+    account = gopher.accounts.pop("gopher")._replace(name="gopher2")
+    gopher.accounts["gopher2"] = account
+    gopher._host.run(users=[{"name": "gopher2", "variables": {"GOFLAGS": "-x"}}])
+    gopher._host.run(users=[{"name": "gopher2", "variables": {"GOFLAGS": "-x"}}], exclusive=True)
+    assert gopher.files() == [*OF_GOPHER]
+    assert not os.path.exists(rendered.POSIX.user_file("gopher"))

@@ -271,6 +271,7 @@ def test_a_later_run_still_removes_what_this_one_could_not(
         "ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.login.HOOK",
         f"{tmp_path}/hook",
     )
+    monkeypatch.setattr(apply, "user_exists", lambda _name: True)
     full = mixed_host.declaration
     mixed_host.declaration = Declaration(
         [
@@ -334,6 +335,7 @@ def test_files_of_a_user_who_is_no_longer_listed_cause_only_a_warning(
     monkeypatch.setattr(f"{login}.contexts.login.HOOK", f"{tmp_path}/hook")
     account = mixed_host.alice.account if has_account else None
     monkeypatch.setattr(rendered, "find_known_account", lambda _name: account)
+    monkeypatch.setattr(apply, "user_exists", lambda _name: has_account)
     assert not mixed_host.apply().skipped
     mixed_host.declaration = Declaration([mixed_host.bob], "/g", [], exclusive=True)
     record, env = users / "alice.sh", mixed_host.of(mixed_host.alice, ENV)

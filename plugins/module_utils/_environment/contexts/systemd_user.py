@@ -24,8 +24,8 @@ from . import pam, systemd
 from .base import Probe, SingleContext, failed_probe
 
 # After 99-environment.conf, by which distributions bring in /etc/environment. A user's file hides one of the same name.
-_NAME = "environment.d/zz-gopherops-go.conf"
-EVERYONE = os.path.join("/etc", _NAME)
+NAME = "environment.d/zz-gopherops-go.conf"
+EVERYONE = os.path.join("/etc", NAME)
 # Only systemd's own, which writes nothing; others may.
 _GENERATOR = "user-environment-generators/30-systemd-environment-d-generator"
 _GENERATORS = tuple(os.path.join(directory, _GENERATOR) for directory in ("/usr/lib/systemd", "/lib/systemd"))
@@ -99,7 +99,7 @@ def _render(user: UserEnvironment) -> str:
 
 
 def _path_of(account: Account) -> str:
-    return os.path.join(account.home, ".config", _NAME)
+    return os.path.join(account.home, ".config", NAME)
 
 
 def _path(directories: t.Sequence[str]) -> str:

@@ -22,7 +22,7 @@ from ..._shells.startup import Startup
 from ..._systemd.systemctl import manager_runs
 from ..declaration import CHECKOUT_FILES, Declaration, UserEnvironment
 from ..go_command import executables
-from ..rendered import departed, dropped, recorded_variables
+from ..rendered import HOMES, ROLE, departed, described_home, dropped, recorded_variables
 from .base import Context, ContextKind, Probe
 from .editor_files import (
     EditorContext,
@@ -50,7 +50,6 @@ _OF_THE_COMMAND = ("SHLVL", "_")
 _OPTIONS = ("-i", "-l")
 # The extension's own installer takes the latest tools, and may take another Go.
 _UPDATES = {"go.toolsManagement.autoUpdate": False, "go.toolsManagement.checkForUpdates": "off"}
-ROLE = "environment"
 _TERMINALS = "terminal.integrated.env.linux"
 
 
@@ -303,6 +302,7 @@ def _values_to_record(declaration: Declaration) -> dict[str, list[str]]:
     return {
         "vscode_settings": list(declaration.vscode_settings),
         "vscode_tools": [f"{name}={path}" for name, path in pairs],
+        HOMES: [described_home(user.account) for user in declaration.users],
     }
 
 
