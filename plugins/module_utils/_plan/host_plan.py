@@ -103,12 +103,13 @@ def find_overlaps(roles: t.Sequence[t.Mapping[str, t.Any]]) -> list[dict[str, t.
     }
     errors = []
     for number, (option, (role, module, path)) in enumerate(roots.items()):
-        others = {name: other[2] for name, other in list(roots.items())[:number]}
+        others = {name: os.path.realpath(other[2]) for name, other in list(roots.items())[:number]}
+        # By its name: a home may be on a file system that does not respond.
         others.update({f"the home directory of {user}": home for user, home in homes.items()})
         errors += [
             dict(_overlap_error(option, path, other, place).result(), role=role, module=module)
             for other, place in others.items()
-            if _overlap(os.path.realpath(path), os.path.realpath(place))
+            if _overlap(os.path.realpath(path), place)
         ]
     return errors
 

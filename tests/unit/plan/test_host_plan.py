@@ -423,7 +423,7 @@ def test_a_lock_of_another_run_is_reported_before_the_role_waits_for_it(tmp_path
         (("/opt/go/x", "/opt/go", "/opt/bundle"), [("tools", "devserver_toolchain_root (root) is /opt/go/x")]),
         (("/opt/go", "/opt/tools", "/opt/go/b"), [("bundle", "devserver_toolchain_root (root) is /opt/go")]),
         # The directory of a link.
-        (("{tmp}/link", "{tmp}/real/a", "/opt/b"), [("tools", "devserver_toolchain_root (root) is {tmp}/link")]),
+        (("{tmp}/link", "{tmp}/real/a", "/opt/b"), [("tools", "devserver_toolchain_root (root) is {tmp}/real")]),
         (("/opt/go", "{home}/tools", "/opt/b"), [("tools", "the home directory of {user} is {home}")]),
         (("{above}", "/opt/tools", "/opt/b"), [("toolchain", "the home directory of {user} is {home}")]),
     ],
