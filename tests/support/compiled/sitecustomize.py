@@ -28,8 +28,10 @@ def _load_or_compile(path: str, source: bytes) -> types.CodeType:
             code: types.CodeType = marshal.load(file)
     except FileNotFoundError:
         code = _compile(path, source)
-        with contextlib.suppress(PermissionError), open(f"{kept}.{os.getpid()}", "wb") as file:
-            marshal.dump(code, file)
+        with contextlib.suppress(PermissionError):
+            with open(f"{kept}.{os.getpid()}", "wb") as file:
+                marshal.dump(code, file)
+            # Not before it is closed: others would read a part of it.
             os.replace(file.name, kept)
     # The archive has another name in each run.
     _imp._fix_co_filename(code, path)  # type: ignore[attr-defined]
