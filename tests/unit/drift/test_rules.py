@@ -320,6 +320,14 @@ def test_the_remedy_for_an_exec_depends_on_its_arguments(fake_host: t.Any, text:
     assert finding.remedy.text.startswith(f"correct {at}: a startup file must not {action}")
 
 
+def test_a_crontab_that_cron_ignores_gets_a_line_feed(fake_host: t.Any) -> None:
+    at = Source("file", "/crontabs/x", 2)
+    problem = f"{at.file}: line {at.line}: cron ignores this crontab"
+    dead = dataclasses.replace(fake_host(), environment=None, problem=problem, stopping=at)
+    (finding,) = fake_host.evaluate(dead)[1]
+    assert (finding.source, finding.remedy.text) == (at, f"end {at} with a line feed, or provision again")
+
+
 def test_a_startup_broken_by_crlf_is_reported_at_the_first_such_line(fake_host: t.Any) -> None:
     file = fake_host.tmp / "profile"
     file.write_text("A=1\nif true; then\r\nB=2\r\nfi\r\n", newline="")

@@ -272,6 +272,8 @@ def _restore(snapshot: Snapshot, observation: Observation) -> tuple[Source | Non
         return at, f"remove the command at {at} that waits for input or the network, or limit it with 'timeout'"
     if observation.failure == "ended early" and not _FAILS.search(observation.problem):
         return at, f"correct {at}: {_NO_REDIRECT if _REDIRECTS.search(snapshot.line(at, user)) else _NO_EXIT}"
+    if "cron ignores" in observation.problem:
+        return at, f"end {at} with a line feed, or provision again"
     return at, f"correct {at}"
 
 
