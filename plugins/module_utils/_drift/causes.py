@@ -21,6 +21,8 @@ _SHARED_UID = "GD111"
 # Of a user or a variable that is not provisioned, everything that provisioning resolves.
 _NOT_PROVISIONED = "GD113"
 _PROVISION = "provision the host again"
+# About a mount of the host: several users have the same directory there.
+_OF_MOUNT = "GD308"
 # Where no user controls a file: findings of several users may have one cause there.
 _OF_THE_HOST = ("/etc", "/usr")
 
@@ -71,6 +73,8 @@ def _cause_of(finding: Finding, unusable: t.Iterable[Finding]) -> tuple[t.Any, .
         concerns = root.user == finding.user and (file == path or is_below(file, path))
         if concerns and (resolved or root.rule.id != _LEFT_ALONE):
             return (path, root.user)
+    if finding.rule.id == _OF_MOUNT:
+        return (_OF_MOUNT, finding.variable, finding.cause)
     if source and source.file:
         # Different problems of one file or directory have different remedies.
         place = (source.file, source.line or finding.remedy.text)

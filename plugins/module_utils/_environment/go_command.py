@@ -12,13 +12,16 @@ from types import MappingProxyType
 
 from .._core.errors import DevserverError
 from .._host.accounts import Account
-from .._host.command import Completed, run
+from .._host.command import SYSTEM_PATH, Completed, run
 from .._shells.scripts import SH_FIND_PROGRAMS
 
 _PRLIMIT = "/usr/bin/prlimit"
 _COMPILER_VARIABLES = """
 CGO_CFLAGS CGO_CPPFLAGS CGO_CXXFLAGS CGO_FFLAGS CGO_LDFLAGS GOGCCFLAGS PKG_CONFIG AR CC CXX FC GCCGO
 """
+# Directories of a PATH that are examined alone, and the seconds for each.
+_MOST_DIRECTORIES = 50
+_PATIENCE = 5.0
 # Characters of the output of go env: it has one line for each variable.
 _LONGEST_OUTPUT = 1024 * 1024
 # For the values of these, go runs the C compiler and writes its results into the build cache.
@@ -99,6 +102,15 @@ def without_traces(env: t.Mapping[str, str]) -> dict[str, str]:
     return dict(env, GOENV=goenv, XDG_CONFIG_HOME="/dev/null")
 
 
+def _find_hanging(path: str, account: Account | None) -> str:
+    """Return the first directory of a PATH that does not respond by itself; empty for none."""
+    for directory in list(dict.fromkeys(filter(os.path.isabs, path.split(":"))))[:_MOST_DIRECTORIES]:
+        argv = ["/bin/sh", "-c", '[ -x "$1/go" ] || :', "sh", directory]
+        if run(argv, env={"PATH": SYSTEM_PATH}, account=account, timeout=_PATIENCE).returncode is None:
+            return directory
+    return ""
+
+
 def executables(
     names: t.Iterable[str], path: str, account: Account | None = None, *, timeout: float = 20
 ) -> dict[str, list[str]]:
@@ -111,8 +123,12 @@ def executables(
         ["/bin/sh", "-c", SH_FIND_PROGRAMS, "sh", *names], env={"PATH": path}, account=account, timeout=timeout
     )
     if not completed.ok:
+        late = completed.returncode is None
+        hanging = _find_hanging(path, account) if late else ""
+        at = ", and none of them hangs: the host is busy, or PATH is long" if late else ""
+        at = f": the directory {hanging} does not respond" if hanging else at
         raise completed.error(
-            f"the directories of PATH={path} could not be searched",
+            f"the directories of PATH={path} could not be searched{at}",
             expected="directories that can be read",
             remedy="remove those that hang, as on a network file system, from PATH",
         )

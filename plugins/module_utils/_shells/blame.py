@@ -68,6 +68,8 @@ _SSHD = "/usr/sbin/sshd"
 # After these commands a shell prints no trace.
 _BLIND = re.compile(r"set \+x|set \+o xtrace|(unset |export )?PS4")
 
+# A line is the cause of a slow startup if it took more than this part of the time.
+_SHARE = 3
 # More steps than any startup has that finishes.
 _ROUND = 20000
 
@@ -149,7 +151,10 @@ def _printing_line(part: Startup, output: str, timeout: float) -> Source | None:
 
 
 def find_slowest_line(start_up: Startup, timeout: float) -> Source | None:
-    """Return the line of a startup with the largest total time."""
+    """Return the line of a startup with the largest total time; None if others together took most of it.
+
+    On a busy host every line is slow, and none is the cause.
+    """
     slowest = [item for item in (_slowest_line(part, timeout) for part in start_up.parts) if item]
     return max(slowest, key=lambda item: item[0])[1] if slowest else None
 
@@ -162,7 +167,10 @@ def _slowest_line(part: Startup, timeout: float) -> tuple[float, Source | None] 
     steps = _steps(completed, part)
     if not completed or not steps:
         return None
-    return max((seconds, source) for source, seconds in _spent(steps, completed).items())
+    seconds, source = max((seconds, source) for source, seconds in _spent(steps, completed).items())
+    # The time of the last one includes that of the process itself.
+    is_cause = source == steps[-1].source._replace(by=None) or _SHARE * seconds > steps[-1].began - steps[0].began
+    return seconds, source if is_cause else None
 
 
 def _spent(steps: t.Sequence[_Step], completed: Completed) -> dict[Source, float]:

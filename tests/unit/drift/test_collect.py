@@ -74,6 +74,9 @@ class Slow:
     def start_up(self, _account: Account, _timeout: float) -> Startup | None:
         return None
 
+    def program_line(self) -> Source | None:
+        return None
+
     def probe(self, _account: t.Any, _declaration: t.Any, _timeout: float) -> Probe:
         return Probe({"PATH": ""}, seconds=self._seconds.pop(0))
 

@@ -355,6 +355,37 @@ def test_the_slow_line_of_a_startup_is_named(fake_host: t.Any) -> None:
     assert [(one.rule.id, one.source) for one in both] == [("GD701", None), ("GD702", at)]
 
 
+@pytest.mark.parametrize(
+    ("context", "at", "words"),
+    [
+        ("cron", Source("file", "/etc/pam.d/cron", 9), "delete the line /etc/pam.d/cron:9"),
+        ("cron", None, "session module in /etc/pam.d/cron"),
+        ("systemd_user", None, "systemd-analyze --user blame"),
+        ("systemd_system", None, "systemctl list-jobs"),
+        ("zsh", None, "run 'zsh -lixc exit'"),
+        ("fish", None, "run 'fish --profile-startup=/dev/stderr -lic exit'"),
+    ],
+)
+def test_a_slow_startup_is_examined_where_its_context_begins(
+    fake_host: t.Any, context: str, at: Source | None, words: str
+) -> None:
+    found = fake_host.findings(fake_host(context, seconds=5.0, slowest=at))
+    assert [words in finding.remedy.text for finding in found if finding.rule.id == "GD702"] == [True]
+
+
+def test_only_a_directory_of_path_that_hangs_is_to_be_removed(fake_host: t.Any) -> None:
+    own, managed = Source("file", "/h/.profile", 3), Source("file", "/etc/gopherops/go-environment.sh", 18)
+    paths = [Assignment("PATH", "/mnt:/usr/bin", own), Assignment("PATH", "/go:/mnt:/usr/bin", managed)]
+    searched = "the directories of PATH=/mnt could not be searched"
+    for problem, source, words in (
+        (f"{searched}: the directory /mnt does not respond", own, "remove /mnt from PATH"),
+        (f"{searched}, and none of them hangs", None, "when the host is less busy"),
+    ):
+        seen = dataclasses.replace(fake_host(set_by=paths), programs={}, go=GoResult({}, problem))
+        (finding,) = [one for one in fake_host.findings(seen) if one.rule.id == "GD901"]
+        assert (finding.source, words in finding.remedy.text) == (source, True)
+
+
 def test_a_conflict_names_a_written_line_rather_than_a_default(fake_host: t.Any) -> None:
     proxy = {"GOPROXY": "https://b.example,direct"}
     written = [
@@ -1147,6 +1178,17 @@ def test_the_file_system_of_a_directory(fake_host: t.Any, mount: Mount, expected
 def tool(fake_host: t.Any, **changes: t.Any) -> PinnedTool:
     (fake_host.tmp / "gopls").write_text("")
     return PinnedTool("gopls", "p", "v1", "go1.22.12", str(fake_host.tmp / "gopls"), "")._replace(**changes)
+
+
+def test_a_mount_without_execution_is_one_finding_of_all_users(fake_host: t.Any) -> None:
+    (user,) = fake_host.declaration.users
+    others = [dataclasses.replace(user, account=user.account._replace(name=name)) for name in ("a", "b")]
+    declaration = dataclasses.replace(fake_host.declaration, users=[user, *others])
+    mounted = [Mount("/", "ext4", frozenset()), Mount("/tmp", "tmpfs", frozenset({"noexec"}))]
+    found = [one for one in fake_host.findings(mounted=mounted, declaration=declaration) if one.variable == "GOTMPDIR"]
+    (finding,) = by_cause([one for one in found if one.rule.id == "GD308"], [user.account.name, "a", "b"])
+    assert (finding.user, {*finding.users}) == ("", {user.account.name, "a", "b"})
+    assert finding.cause.startswith("for all users: GOTMPDIR=/tmp is on the file system at /tmp")
 
 
 def test_programs_run_where_the_declared_temporary_files_are(fake_host: t.Any) -> None:

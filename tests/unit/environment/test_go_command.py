@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import getpass
 import json
+import os
+import pathlib
 import shutil
 import subprocess
 
@@ -18,6 +20,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.g
     without_traces,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
+
+from tests.support.mounts import hanging
 
 GO = shutil.which("go")
 needs_go = pytest.mark.skipif(not GO, reason="this machine has no go command")
@@ -118,3 +122,13 @@ def test_the_line_with_the_cause_is_quoted(tmp_path, case):
     with pytest.raises(DevserverError) as raised:
         go_env(str(go), env={"PATH": "/usr/bin:/bin"})
     assert raised.value.problem == f"{go} env -json failed: {quoted}"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a file system")
+def test_only_a_directory_that_hangs_by_itself_is_named(tmp_path: pathlib.Path) -> None:
+    place = tmp_path / "hung"
+    place.mkdir()
+    with pytest.raises(DevserverError, match="and none of them hangs: the host is busy"):
+        executables(["go"], ":".join(["/x"] * 40_000), timeout=1e-9)
+    with hanging(place, 0), pytest.raises(DevserverError, match=f": the directory {place} does not respond"):
+        executables(["go"], f"/usr/bin:{place}", timeout=2)

@@ -14,7 +14,7 @@ import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect import observations as observe_module
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment import rendered
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import login, ssh
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import login, pam, ssh
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import shell as shell_context
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import (
     Probe,
@@ -398,6 +398,15 @@ def test_a_block_of_the_hosts_sshd_leaves_the_temporary_key_in_force(tmp_path, m
         assert (directory / "first").read_text().splitlines() == block
     else:
         assert lines[-6:] == [*of_host[:1], *block, *of_host[1:]]
+
+
+def test_the_line_of_pam_that_runs_a_program(tmp_path, monkeypatch):
+    monkeypatch.setattr(pam, "_included", lambda _service, name: f"{tmp_path}/{name}")
+    (tmp_path / "cron").write_text("session required pam_env.so\n@include common\n# session optional pam_exec.so x\n")
+    (tmp_path / "common").write_text("auth required pam_exec.so x\nsession optional pam_exec.so quiet /bin/sleep 5\n")
+    assert pam.find_program(f"{tmp_path}/cron") == Source("file", f"{tmp_path}/common", 2)
+    (tmp_path / "common").write_text("session optional pam_exec.so a\n-session [default=1] /x/pam_exec.so b\n")
+    assert pam.find_program(f"{tmp_path}/cron") is None
 
 
 def test_without_pam_its_files_set_nothing_over_ssh(tmp_path, monkeypatch):

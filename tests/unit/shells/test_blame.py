@@ -209,6 +209,11 @@ def test_what_sshd_runs_before_the_shell_is_found(with_rc: t.Any) -> None:
     assert blame.find_last_line(shell, 1.5) == Source("file", rc, 2)
 
 
+def test_no_line_of_many_that_are_equally_slow_is_the_cause(start_up: t.Any) -> None:
+    shell, _file = start_up("sleep 0.1\n" * 12 + "A=1\nsleep 0.02\n")
+    assert blame.find_slowest_line(shell, 20) is None
+
+
 def test_what_the_shell_does_after_that_is_found(with_rc: t.Any) -> None:
     shell, _rc = with_rc("A=1\nsleep 0.3\necho welcome\nexit 3\n", "# rc\nsleep 0.1\nexit 3\n")
     file = blame.find_slowest_line(shell, 10)

@@ -150,7 +150,8 @@ def _with_lines(observation: Observation, timeout: float) -> Observation:
     traced = observation.unexpected_output or observation.seconds > SLOW_SECONDS or observation.held
     start_up = observation.context.start_up(observation.user.account, timeout) if traced else None
     if start_up is None:
-        return observation
+        is_slow = observation.seconds > SLOW_SECONDS
+        return dataclasses.replace(observation, slowest=observation.context.program_line() if is_slow else None)
     output = observation.unexpected_output
     printing = blame.find_printing_line(start_up, output, timeout) if output else None
     slowest = blame.find_slowest_line(start_up, timeout) if observation.seconds > SLOW_SECONDS else None

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 import typing as t
 
@@ -40,7 +41,8 @@ SLOW = Rule(
     why="""\
 The wall time of a real startup was more than 3 seconds, and also in a second run without other probes beside it. The
 usual reasons are version managers, completions and network access. The startup runs once more with tracing, and the
-source is the line that takes the most time (in fish, only if the text of that command is unique).""",
+source is the line that takes the most time (in fish, only if the text of that command is unique). Cron and units start
+no shell of the user: their source is the line of PAM that runs a program, if there is exactly one.""",
     fix="""\
 Find the slow command with `PS4='+$EPOCHREALTIME ' bash -lixc exit 2>&1 | less`, or in fish with
 `fish --profile-startup=FILE`. Then load it on first use.""",
@@ -141,13 +143,21 @@ Create the home directory (`mkhomedir_helper NAME`), mount its volume, or remove
 )
 
 _BY_SSHD = ("not let in", "forced command", "broken sshd")
-_FIND_SLOW = "run 'bash -lixc exit' to find the slow command, and load it on first use"
+# By the name of a context, how to find what is slow; in the others a shell of the user starts.
+_FIND_SLOW = {
+    "cron": "delete or limit the slow session module in /etc/pam.d/cron or crond",
+    "systemd_user": "find the slow unit by 'systemd-analyze --user blame' as the user, and the slow session module in"
+    " /etc/pam.d/systemd-user",
+    "systemd_system": "find what delays the start of units by 'journalctl -b -u init.scope' and 'systemctl list-jobs'",
+}
+_OF_PAM = ("/etc/pam.d/", "/usr/lib/pam.d/")
 _SILENCE = "delete the command that prints, or put it behind '[ -t 1 ] &&'"
 _WITHOUT_BUS = {
     "no system bus": "install the package dbus and run 'systemctl start dbus.socket'",
     "no user bus": "install the package dbus-user-session (Red Hat family: dbus-daemon) and run"
     " 'systemctl --user start dbus.socket' as the user",
 }
+_HANGING = re.compile(r"could not be searched: the directory (.+?) does not respond")
 _PRINTS = re.compile(r"\b(echo|printf|print|cat|figlet|fortune|neofetch|motd|banner)\b")
 _REDIRECTS = re.compile(r"\bexec\s+[\d&]*[<>]")
 _REPLACES = re.compile(r"(^|[;&|{(]|\b(?:then|else|do))\s*exec\s+(?![\d&]*[<>])")
@@ -182,8 +192,14 @@ def _unknown(snapshot: Snapshot, observation: Observation) -> t.Iterator[Finding
         source, action = _restore(snapshot, observation)
         yield Row(observation, {}).finding(UNKNOWN, observation.problem, Remedy(action), source=source)
     elif observation.context.on_this_host and not observation.walked:
-        remedy = Remedy("remove the directory that does not respond from PATH, or repair its mount")
-        source = observation.source_of("PATH")
+        hanging = _HANGING.search(observation.go.problem)
+        remedy = Remedy("run the report again when the host is less busy; no directory of PATH was found that hangs")
+        source = None
+        if hanging:
+            remedy = Remedy(f"remove {hanging.group(1)} from PATH, or repair its mount")
+            of_path = (item for item in observation.assignments if item.name == "PATH")
+            # The others take it over.
+            source = next((item.source for item in of_path if hanging.group(1) in item.value.split(":")), None)
         yield Row(observation, {}).finding(UNKNOWN, observation.go.problem, remedy, source=source)
 
 
@@ -222,10 +238,7 @@ def _startup(snapshot: Snapshot, row: Row) -> t.Iterator[Finding]:
     if observation.seconds > SLOW_SECONDS:
         most = f", most of it at {observation.slowest}" if observation.slowest else ""
         cause = f"the startup of {name} took {observation.seconds:.1f} s{most}; expected at most {SLOW_SECONDS:.0f} s"
-        remedy = Remedy(
-            f"run the command at {observation.slowest} on first use, or in the background" if most else _FIND_SLOW
-        )
-        yield row.finding(SLOW, cause, remedy, "", observation.slowest)
+        yield row.finding(SLOW, cause, Remedy(_quicken(row)), "", observation.slowest)
     if observation.held:
         process = f"the process '{shortened(observation.holder)}'" if observation.holder else "a process"
         by = f", started at {observation.holding}" if observation.holding else ""
@@ -233,6 +246,20 @@ def _startup(snapshot: Snapshot, row: Row) -> t.Iterator[Finding]:
         at = f" at {observation.holding}" if observation.holding else " of its background processes"
         remedy = Remedy(f"redirect the output{at}: '>/dev/null 2>&1 </dev/null'")
         yield row.finding(HELD, cause, remedy, "", observation.holding)
+
+
+def _quicken(row: Row) -> str:
+    """Return the action that makes the startup of a context quicker."""
+    at, name = row.observation.slowest, row.observation.context.name
+    if at and (at.file or "").startswith(_OF_PAM):
+        return f"delete the line {at}, or let its program return at once: it delays each session"
+    if at:
+        return f"run the command at {at} on first use, or in the background"
+    if name in _FIND_SLOW:
+        return _FIND_SLOW[name]
+    shell = name if name in ("bash", "zsh", "fish") else os.path.basename(row.user.account.shell)
+    trace = "fish --profile-startup=/dev/stderr -lic exit" if shell == "fish" else f"{shell} -lixc exit"
+    return f"run '{trace}' to find the slow command, and load it on first use"
 
 
 def _limits(row: Row) -> t.Iterator[Finding]:

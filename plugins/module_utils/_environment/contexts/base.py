@@ -114,6 +114,10 @@ class Context(abc.ABC):
         """Return how a shell starts up in this context, found within ``timeout`` seconds; None without a shell."""
         return None
 
+    def program_line(self) -> Source | None:
+        """Return the line by which PAM runs a program in each session of this context, without a shell of the user."""
+        return None
+
     def forget(self) -> None:
         """Let the next probe start a new process, if the result is shared by several contexts."""
         return  # Most contexts share none.

@@ -13,7 +13,7 @@ import re
 import typing as t
 
 from ..._core.errors import DevserverError
-from ..._core.provenance import Assignment
+from ..._core.provenance import Assignment, Source
 from ..._host.accounts import Account, find_known_account
 from ..._host.assignments import find_assignments
 from ..._host.command import SYSTEM_PATH, session_environment
@@ -77,6 +77,9 @@ class CronContext(SingleContext):
     def assignments(self, account: Account, timeout: float) -> list[Assignment]:
         variables = [item for item in pam.assignments(_service() or "", account) if item.name not in _STANDARD]
         return variables + _settings(account.name)
+
+    def program_line(self) -> Source | None:
+        return pam.find_program(_service() or "")
 
 
 def _of_manager(environment: t.Mapping[str, str], account: Account, timeout: float) -> set[str]:

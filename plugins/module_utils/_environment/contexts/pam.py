@@ -22,7 +22,7 @@ from ..._core.redaction import shown_value
 from ..._host.accounts import Account, groups_of
 from ..._host.assignments import find_assignments
 from ..._host.command import SYSTEM_PATH
-from ..._host.files import numbered_lines, read_text
+from ..._host.files import numbered_lines, read_text, read_text_or_empty
 from ..._host.managed_block import with_block, without_block
 from ..._host.managed_files import ManagedFile, files_of_removed, named_files, whole_file
 from ..._host.remembered import remembered
@@ -321,6 +321,21 @@ def _pam_env_lines(service: str, account: Account, depth: int = 0) -> t.Iterator
             skip = int(jump.group(1)) if jump and words[-1] != account.name else 0
         elif words[1] == "pam_env.so":
             yield dict(word.split("=", 1) for word in words[2:] if "=" in word)
+
+
+def find_program(service: str) -> Source | None:
+    """Return the only session line of a PAM service, or of what it includes, that runs a program; else None."""
+    places = {*_program_lines(find_service(service) or service)}
+    return places.pop() if len(places) == 1 else None
+
+
+def _program_lines(service: str, depth: int = 0) -> t.Iterator[Source]:
+    for number, line in numbered_lines(read_text_or_empty(service)):
+        for words in _session_lines(line):
+            if words[0] in _INCLUDES and depth < _DEEPEST:
+                yield from _program_lines(_included(service, words[1]), depth + 1)
+            elif os.path.basename(words[1]) == "pam_exec.so":
+                yield Source("file", service, number)
 
 
 def _session_lines(text: str) -> t.Iterator[list[str]]:

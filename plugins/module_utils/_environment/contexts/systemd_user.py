@@ -10,7 +10,7 @@ import os
 import re
 import typing as t
 
-from ..._core.provenance import SET_ENVIRONMENT, Assignment
+from ..._core.provenance import SET_ENVIRONMENT, Assignment, Source
 from ..._host.accounts import Account
 from ..._host.assignments import find_assignments
 from ..._host.command import SYSTEM_PATH, run, session_environment
@@ -87,6 +87,9 @@ class SystemdUserContext(SingleContext):
         assignments = (find_assignments(texts.get(file), file, _VARIABLE, quoting.unquoted) for file in files)
         of_manager = pam.assignments(_SERVICE, account) + systemd.manager_assignments("user")
         return [*of_manager, *itertools.chain.from_iterable(assignments)]
+
+    def program_line(self) -> Source | None:
+        return pam.find_program(_SERVICE)
 
 
 def _file(account: Account, text: str | None) -> ManagedFile:
