@@ -134,7 +134,8 @@ GOENV_ELSEWHERE = Rule(
     impact="Values of go env -w, and the values that were rendered into that file, are not in force.",
     why="""\
 `GOENV=off` disables the file; `GOENV=/path`, XDG_CONFIG_HOME and another HOME select another one. Processes that get
-the declaration only from that file then run without it. A declared value is not reported.""",
+the declaration only from that file then run without it. Go ignores a directory there, such as goenv's own, which goenv
+names by GOENV too. A declared value is not reported.""",
     fix="Delete the line that sets the variable, or declare GOENV.",
     example="GOENV is off; expected no value, so that go reads /home/bob/.config/go/env (in ssh)",
 )

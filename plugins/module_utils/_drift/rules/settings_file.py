@@ -43,7 +43,7 @@ UNREADABLE = Rule(
     why="""\
 The user may not read the file or enter a directory above it, it is a directory or a pipe, it is larger than 8 MiB, or
 it is a link to a missing file, for example on a volume that is not mounted. It is read with the rights of its user
-alone.""",
+alone. A directory that GOENV names is not reported, because go ignores it: see GD211.""",
     fix="""\
 Give it to its user (`chown`), or move it away and provision again. Provisioning writes through a link if the user could
 do so, and reports an error before it writes if not.""",

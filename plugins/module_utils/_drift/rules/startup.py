@@ -117,7 +117,7 @@ The report starts each context as its user does, and reads the environment of th
 - sshd or PAM denies the login;
 - cron ignores the user's crontab, because its last line has no line feed at the end;
 - the message bus, through which systemd-run starts units, does not run;
-- a directory on its PATH does not respond;
+- a directory on its PATH does not respond, or the host is so busy that the search of PATH times out;
 - only an editor's settings name its go, and users other than root can change that file, so the report does not run it.
 
 The source is the line at which the startup exits or hangs, that cannot be parsed, or that denies the login (in
