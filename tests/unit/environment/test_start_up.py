@@ -400,6 +400,13 @@ def test_a_block_of_the_hosts_sshd_leaves_the_temporary_key_in_force(tmp_path, m
         assert lines[-6:] == [*of_host[:1], *block, *of_host[1:]]
 
 
+def test_pam_expands_the_home_of_an_account(tmp_path):
+    (tmp_path / "service").write_text(f"session required pam_env.so readenv=0 conffile={tmp_path}/conf\n")
+    (tmp_path / "conf").write_text('ENV DEFAULT=@{HOME}/.shinit\nA DEFAULT="\\@{HOME}\\$x"\nS OVERRIDE=@{SHELL}\n')
+    values = {item.name: item.value for item in pam.assignments(f"{tmp_path}/service", ACCOUNT)}
+    assert values == {"ENV": f"{ACCOUNT.home}/.shinit", "A": "@{HOME}$x", "S": ACCOUNT.shell}
+
+
 def test_the_line_of_pam_that_runs_a_program(tmp_path, monkeypatch):
     monkeypatch.setattr(pam, "_included", lambda _service, name: f"{tmp_path}/{name}")
     (tmp_path / "cron").write_text("session required pam_env.so\n@include common\n# session optional pam_exec.so x\n")

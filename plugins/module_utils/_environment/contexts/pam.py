@@ -59,6 +59,8 @@ _DEFAULT = re.compile(
     r'\s*(?P<name>[A-Za-z_]\w*)\s+(?:DEFAULT=(?:"[^"]*"|\S*)\s+(?=OVERRIDE))?'
     r'(?:DEFAULT|OVERRIDE)=(?P<value>"[^"]*"|\S*)'
 )
+# An escaped character, or a field of the account.
+_FIELD = re.compile(r"\\(.?)|@\{(?:HOME|SHELL)\}")
 _VARIABLE = re.compile(r"\s*(?:export\s+)?(?P<name>[A-Za-z_]\w*)=(?P<value>.*)")
 _LIMITS = "/etc/security/limits"
 _RANGE = re.compile(r"(?P<low>\d*):(?P<high>\d*)")
@@ -252,7 +254,8 @@ def assignments(service: str, account: Account, timeout: float = 5) -> list[Assi
     """Return what the pam_env lines of a PAM service set for ``account``, in order, with file and line."""
     variables: list[Assignment] = []
     for options in _pam_env_lines(find_service(service) or service, account):
-        variables += _configuration_file(options.get("conffile", "/etc/security/pam_env.conf"))
+        path = options.get("conffile", "/etc/security/pam_env.conf")
+        variables += _configuration_lines(read_text(path), path, account)
         if options.get("readenv", "1") != "0":
             variables += _environment_file(options.get("envfile", ENVIRONMENT))
         # Recent releases of Linux-PAM have neither the option nor the file.
@@ -264,7 +267,7 @@ def assignments(service: str, account: Account, timeout: float = 5) -> list[Assi
 
 @remembered
 def _user_file(path: str, account: Account, timeout: float) -> list[Assignment]:
-    return _configuration_lines(read_texts([path], account, timeout).get(path), path)
+    return _configuration_lines(read_texts([path], account, timeout).get(path), path, account)
 
 
 @remembered
@@ -348,12 +351,13 @@ def _session_lines(text: str) -> t.Iterator[list[str]]:
             yield line.split()[:2]
 
 
-def _configuration_file(path: str) -> list[Assignment]:
-    return _configuration_lines(read_text(path), path)
+def _configuration_lines(text: str | None, path: str, account: Account) -> list[Assignment]:
+    fields = {"@{HOME}": account.home, "@{SHELL}": account.shell}
 
+    def expanded(value: str) -> str:
+        return _FIELD.sub(lambda part: part.group(1) or fields.get(part.group(), ""), value.strip('"'))
 
-def _configuration_lines(text: str | None, path: str) -> list[Assignment]:
-    return find_assignments(text, path, _DEFAULT, lambda value: value.strip('"').replace("\\", ""))
+    return find_assignments(text, path, _DEFAULT, expanded)
 
 
 def _environment_file(path: str) -> list[Assignment]:
