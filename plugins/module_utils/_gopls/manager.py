@@ -181,6 +181,10 @@ def start_units(plan: UnitPlan, skipped: list[SkippedFile]) -> None:
     left = {entry.user for entry in skipped if entry.user in plan.moved}
     start = [unit for unit in plan.start if _user_of(unit) not in left]
     restart = [paths.daemon_unit(user) for user in plan.restart if user not in left]
+    # systemd starts no socket while its proxy runs, such as one that was stopped alone.
+    proxies = [unit.replace(".socket", ".service") for unit in start if unit.endswith(".socket")]
+    if proxies:
+        systemctl.run_verb("stop", *proxies)
     _run_each(start, ("enable", "--now", "--quiet"), ("active",), skipped)
     _run_each(restart, ("try-restart",), ("active", "inactive"), skipped)
 

@@ -205,11 +205,23 @@ def test_root_takes_the_directory_of_sockets_that_an_earlier_version_gave_to_the
     status = directory.stat()
     assert (status.st_uid, stat.S_IMODE(status.st_mode)) == (0, 0o755)
     assert list(directory.iterdir()) == [] and other.is_dir() and other.stat().st_uid == 0
-    verbs = {command[0]: command for command in systemd.commands}
+    verbs = {command[0]: command for command in reversed(systemd.commands)}
     assert {paths.socket_unit(ME), paths.daemon_unit(ME)} <= set(verbs["stop"])
     assert paths.socket_unit(ME) in verbs["enable"]
     assert active <= systemd.active
     assert not daemon_host.apply(*users, systemd=252, exclusive=False).changes
+
+
+def test_a_socket_that_was_stopped_while_its_proxy_runs_is_started_again(daemon_host, systemd):
+    """systemd rejects to start a socket whose service is active."""
+    daemon_host.apply(daemon_host.user, systemd=252)
+    socket, proxy = paths.socket_unit(ME), f"gopls-proxy@{ME}.service"
+    systemd.states[socket]["ActiveState"] = "inactive"
+    systemd.states[proxy] = {"ActiveState": "active"}
+    systemd.commands.clear()
+    daemon_host.apply(daemon_host.user, systemd=252)
+    assert systemd.commands == [("stop", proxy), ("enable", socket)]
+    assert not daemon_host.apply(daemon_host.user, systemd=252).changes
 
 
 def test_a_unit_that_one_user_keeps_from_starting_is_reported_after_all_others(daemon_host, systemd, monkeypatch):
