@@ -11,6 +11,7 @@ import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import systemctl
 
 DEFAULTS = {
+    "LoadState": "loaded",
     "ActiveState": "inactive",
     "SubState": "dead",
     "UnitFileState": "",

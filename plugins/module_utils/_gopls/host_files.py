@@ -48,6 +48,9 @@ def render_log_rotation() -> str:
     The daemon keeps the log open, and its user can make a sparse file of terabytes of it at any moment. logrotate
     would copy all of that as root. Therefore it gets another file under the name of the log, which it only renames:
     the compressed last part of the log, read within limits. The log itself is elsewhere meanwhile.
+
+    That file stays root's, with a mode that does not come from the log: the user can give the log any mode, setuid
+    included. The user can also take a lease on the log, which blocks root's open for 45 seconds (fs.lease-break-time).
     """
     return f"""\
 {paths.HEADER}{paths.LOG_DIR}/*.log {{
@@ -62,12 +65,14 @@ def render_log_rotation() -> str:
     prerotate
         # A rotation that was killed has left the log elsewhere.
         test ! -e "$1{_LIVE}" || mv -f "$1{_LIVE}" "$1"
+        umask 027
         mv "$1" "$1{_LIVE}" &&
             timeout 60 tail -c {_KEPT_LOG} "$1{_LIVE}" | head -c {_KEPT_LOG} | gzip >"$1" &&
-            chmod --reference="$1{_LIVE}" "$1" && chown --reference="$1{_LIVE}" "$1"
+            chgrp "$(stat -c %g "$1{_LIVE}")" "$1"
     endscript
     postrotate
-        mv -f "$1{_LIVE}" "$1" && truncate -s 0 "$1"
+        # truncate(1) does not wait for the end of a lease.
+        mv -f "$1{_LIVE}" "$1" && timeout 60 dd if=/dev/null of="$1" status=none
     endscript
 }}
 """

@@ -28,7 +28,8 @@ _SECONDS = 90
 class UnitPlan(t.NamedTuple):
     """The pending changes of units.
 
-    ``moved`` are users whose sockets are in a directory that they own, as earlier versions have made it.
+    ``moved`` are users whose sockets are in a directory that they own, as earlier versions have made it, or who
+    have the rest of one.
     ``start`` are enabled and started. ``restart`` are users whose daemon is restarted. ``stop`` are stopped and
     disabled before files are removed. ``unread`` have files on disk that systemd has not read, because an earlier run
     was killed.
@@ -61,7 +62,7 @@ def plan_units(expected: ExpectedDaemons, kept: t.Sequence[str] = ()) -> UnitPla
     slices = [paths.session_slice(user.account.uid) for user in expected.users]
     written = [*slices, *(unit for name in expected.names for unit in paths.units_of(name))]
 
-    moved = [name for name in (*expected.names, *kept) if _owns_sockets(name)]
+    moved = [name for name in (*expected.names, *kept) if _owns_sockets(name) or _has_previous(name)]
     sockets = [unit for name in moved for unit in (paths.socket_unit(name), paths.pprof_socket(name))]
     states = systemctl.properties_of([*active, *inactive, *sockets], ("ActiveState", "UnitFileState"))
     enabled = {"ActiveState": "active", "UnitFileState": "enabled"}
@@ -83,6 +84,10 @@ def _owns_sockets(user: str) -> bool:
         return False
     except OSError:
         return True
+
+
+def _has_previous(user: str) -> bool:
+    return os.path.lexists(paths.previous_directory(user))
 
 
 def _is_active(state: t.Mapping[str, str]) -> bool:
@@ -164,21 +169,46 @@ def _is_file(path: str) -> bool:
 
 
 def take_directories(users: t.Sequence[str], skipped: list[SkippedFile]) -> None:
-    """Give root the directories of the users' sockets, and empty them; what uses the sockets is stopped before."""
+    """Remove directories of sockets that belong to users; what uses the sockets is stopped before.
+
+    systemd makes new ones as root. Each is moved away first, in one step: at no time, and after no error, does root's
+    directory contain what the user has made.
+    """
     for user in users:
-        path = f"{paths.SOCKET_DIR}/{user}"
+        path, previous = f"{paths.SOCKET_DIR}/{user}", paths.previous_directory(user)
         with skip_errors(skipped, user, path):
-            systemctl.run_verb("stop", *(unit for unit in paths.units_of(user) if "prewarm" not in unit))
-            # From now on the user can add nothing, and root owns all directories above.
-            os.chown(path, 0, 0, follow_symlinks=False)
-            os.chmod(path, 0o755)
-            for entry in os.scandir(path):
-                remove_as_owner(entry.path)
+            if _owns_sockets(user):
+                _stop_loaded([unit for unit in paths.units_of(user) if "prewarm" not in unit])
+                _remove_if_present(previous)
+                os.rename(path, previous)
+        with skip_errors(skipped, user, previous):
+            _remove_if_present(previous)
+
+
+def _stop_loaded(units: t.Sequence[str]) -> None:
+    """Stop those of ``units`` that the host has, such as no socket for profiles after an earlier version."""
+    states = systemctl.properties_of(units, ("LoadState",))
+    loaded = [unit for unit in units if states[unit].get("LoadState") == "loaded"]
+    if loaded:
+        systemctl.run_verb("stop", *loaded)
+
+
+def remove_sockets(user: str) -> None:
+    """Remove the directories of the user's sockets; what the user can make in them, with the user's rights."""
+    if not _owns_sockets(user):
+        _remove_if_present(paths.daemon_directory(user))
+    for path in (f"{paths.SOCKET_DIR}/{user}", paths.previous_directory(user)):
+        _remove_if_present(path)
+
+
+def _remove_if_present(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        remove_as_owner(path)
 
 
 def start_units(plan: UnitPlan, skipped: list[SkippedFile]) -> None:
     """Start and restart the planned units; those of users that do not start are added to ``skipped``."""
-    left = {entry.user for entry in skipped if entry.user in plan.moved}
+    left = {user for user in plan.moved if any(entry.file == f"{paths.SOCKET_DIR}/{user}" for entry in skipped)}
     start = [unit for unit in plan.start if _user_of(unit) not in left]
     restart = [paths.daemon_unit(user) for user in plan.restart if user not in left]
     # systemd starts no socket while its proxy runs, such as one that was stopped alone.

@@ -41,6 +41,11 @@ def daemon_directory(user: str) -> str:
     return f"{SOCKET_DIR}/{user}/daemon"
 
 
+def previous_directory(user: str) -> str:
+    """Return where the directory of sockets is moved that ``user`` owned; no user has such a name."""
+    return f"{SOCKET_DIR}/{user}+previous"
+
+
 def profiles_of(user: str) -> str:
     """Return the socket of the debug and profiling pages of the user's daemon."""
     return f"{SOCKET_DIR}/{user}/pprof.sock"

@@ -100,6 +100,8 @@ def apply_plan(plan: DaemonPlan) -> DaemonPlan:
             plan = plan._replace(skipped=skipped)
         plan = _write_files(_remove_user_directories(plan))
         if plan.expected.purge and not plan.skipped:
+            for path in glob.glob(f"{paths.SOCKET_DIR}/*"):
+                manager.remove_sockets(os.path.basename(path))
             of_users = (entry for path in plan.directories for entry in glob.glob(os.path.join(path, "*")))
             remove_paths([*of_users, *plan.directories], Changes(), check=False)
             etc = os.path.dirname(paths.SETTINGS)
@@ -169,9 +171,11 @@ def _remove_user_directories(plan: DaemonPlan) -> DaemonPlan:
     """
     skipped = list(plan.skipped)
     for name in plan.removed:
-        for path in (f"{paths.SOCKET_DIR}/{name}", f"{paths.CACHE_DIR}/{name}"):
-            with skip_errors(skipped, name, path), contextlib.suppress(FileNotFoundError):
-                remove_as_owner(path)
+        with skip_errors(skipped, name, f"{paths.SOCKET_DIR}/{name}"):
+            manager.remove_sockets(name)
+        cache = f"{paths.CACHE_DIR}/{name}"
+        with skip_errors(skipped, name, cache), contextlib.suppress(FileNotFoundError):
+            remove_as_owner(cache)
     return plan._replace(skipped=skipped)
 
 

@@ -139,7 +139,7 @@ WorkingDirectory=/
 RuntimeDirectoryMode=0700
 {START_DELAY}ExecStart={command_word(daemon.gopls)} serve "-listen=unix;{_DAEMON_SOCKET}"{flags}
 # The unit has started once gopls listens, not before.
-ExecStartPost=/bin/sh -c 'until test -S {_DAEMON_SOCKET}; do sleep 0.05; done'
+ExecStartPost=/bin/sh -c 'until test -S {_DAEMON_SOCKET}; do kill -0 $MAINPID || exit 1; sleep 0.05; done'
 ExecStopPost=+{paths.CRASH} %i
 # Longer than the longest delay of the start.
 TimeoutStartSec=90

@@ -116,7 +116,8 @@ def write_text(path: str, text: str, *, mode: int, uid: int, gid: int, keep: boo
     try:
         if keep and os.path.exists(target):
             status = os.stat(target)
-            mode, uid, gid, owned = status.st_mode & 0o7777, status.st_uid, status.st_gid, True
+            # Never setuid or setgid: the text is another one.
+            mode, uid, gid, owned = status.st_mode & 0o777, status.st_uid, status.st_gid, True
         with replacing(target, mode=mode, owner=(uid, gid) if owned else None) as file:
             file.write(text.encode("utf-8", "surrogateescape"))
     except OSError as error:

@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import fcntl
 import getpass
 import gzip
 import json
@@ -13,9 +15,12 @@ import pathlib
 import re
 import resource
 import shutil
+import signal
+import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 import types
 import typing as t
@@ -46,6 +51,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.envir
 
 from tests.support.directories import nest
 from tests.support.systemd import FakeSystemd
+from tests.support.time_limit import time_limit
 
 LIMITS = Limits(1024 * MIB, 972 * MIB, 870 * MIB)
 ME = getpass.getuser()
@@ -202,14 +208,54 @@ def test_root_takes_the_directory_of_sockets_that_an_earlier_version_gave_to_the
     applied = daemon_host.apply(*users, systemd=252, exclusive=False)
     assert planned.changes.result() == applied.changes.result()
     assert str(directory) in json.dumps(applied.changes.result())
-    status = directory.stat()
-    assert (status.st_uid, stat.S_IMODE(status.st_mode)) == (0, 0o755)
-    assert list(directory.iterdir()) == [] and other.is_dir() and other.stat().st_uid == 0
+    # systemd makes it as root.
+    assert list(directory.parent.iterdir()) == [] and other.is_dir() and other.stat().st_uid == 0
     verbs = {command[0]: command for command in reversed(systemd.commands)}
     assert {paths.socket_unit(ME), paths.daemon_unit(ME)} <= set(verbs["stop"])
     assert paths.socket_unit(ME) in verbs["enable"]
     assert active <= systemd.active
     assert not daemon_host.apply(*users, systemd=252, exclusive=False).changes
+
+
+@needs_root
+def test_root_takes_no_entry_of_a_directory_of_sockets_that_cannot_be_removed(daemon_host, systemd, monkeypatch):
+    """In a directory of root, systemd would follow the link when it makes the directory of the daemon."""
+    daemon_host.apply(daemon_host.user, systemd=252)
+    directory = daemon_host.directory / f"run/gopls/{ME}"
+    directory.mkdir(parents=True)
+    (directory / "daemon").symlink_to("/root")
+    os.chown(directory, 12_345, 12_345)
+    systemd.states[f"gopls-pprof@{ME}.service"] = {"LoadState": "not-found"}
+    systemd.commands.clear()
+
+    def fail(path: str) -> None:
+        os.lstat(path)
+        raise DevserverError(f"cannot remove {path}")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(manager, "remove_as_owner", fail)
+        applied = daemon_host.apply(daemon_host.user, systemd=252)
+    assert [(entry.user, entry.file) for entry in applied.skipped] == [(ME, f"{directory}+previous")]
+    assert not os.path.lexists(directory) and paths.socket_unit(ME) in systemd.active
+    stopped = [unit for verb, *units in systemd.commands if verb == "stop" for unit in units]
+    assert paths.socket_unit(ME) in stopped and f"gopls-pprof@{ME}.service" not in stopped
+    assert daemon_host.apply(daemon_host.user, systemd=252).skipped == []
+    assert list(directory.parent.iterdir()) == []
+
+
+@needs_root
+@pytest.mark.parametrize("options", [{}, {"purge": True}])
+def test_what_a_user_made_in_a_directory_of_root_is_removed_as_that_user(daemon_host, systemd, monkeypatch, options):
+    monkeypatch.setattr(paths, "LOG_DIR", f"{daemon_host.directory}/var/log/gopls")
+    daemon_host.apply(daemon_host.user, systemd=252)
+    sockets = daemon_host.directory / "run/gopls"
+    # A purge also removes what is left of users who are not known any more.
+    for name in (f"{ME}/daemon", f"{ME}+previous", *(["long-gone/daemon"] if options else [])):
+        (sockets / name).mkdir(parents=True, exist_ok=True)
+        nest(sockets / name, sys.getrecursionlimit())
+        subprocess.run(["chown", "-R", "12345:12345", sockets / name], check=True)
+    assert daemon_host.apply(systemd=252, **options).skipped == []
+    assert list(sockets.glob("*")) == []
 
 
 def test_a_socket_that_was_stopped_while_its_proxy_runs_is_started_again(daemon_host, systemd):
@@ -623,13 +669,18 @@ def test_a_users_long_output_does_not_fill_the_disk_with_crash_logs(tmp_path, mo
     assert not log or crash.read_bytes().count(b"line\n") == kept
 
 
+def rotation_script(directory: pathlib.Path, monkeypatch: pytest.MonkeyPatch, name: str) -> str:
+    """Return what logrotate runs before or after it rotates a log of ``directory``."""
+    monkeypatch.setattr(paths, "LOG_DIR", str(directory))
+    return host_files.render_log_rotation().partition(f"{name}\n")[2].partition("endscript")[0]
+
+
 @pytest.mark.parametrize("killed", [False, True])
 def test_log_rotation_copies_no_more_than_the_end_of_a_log(tmp_path, monkeypatch, killed):
     """Its user can make a sparse file of terabytes of it at any moment: logrotate renames another file."""
-    monkeypatch.setattr(paths, "LOG_DIR", str(tmp_path))
-    text, log = host_files.render_log_rotation(), tmp_path / "alice.log"
-    assert "copy" not in text.partition("{")[2]
-    before, after = (text.partition(f"{name}\n")[2].partition("endscript")[0] for name in ("prerotate", "postrotate"))
+    before, after = (rotation_script(tmp_path, monkeypatch, name) for name in ("prerotate", "postrotate"))
+    assert "copy" not in host_files.render_log_rotation().partition("{")[2]
+    log = tmp_path / "alice.log"
     with log.open("a") as daemon:
         daemon.truncate(4 << 40)
         daemon.write("line\n")
@@ -647,6 +698,66 @@ def test_log_rotation_copies_no_more_than_the_end_of_a_log(tmp_path, monkeypatch
         daemon.flush()
     assert log.read_text() == "next\n"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["alice.log", "alice.log.1.gz"]
+
+
+@needs_root
+def test_a_rotated_log_has_neither_the_mode_nor_the_owner_of_the_log(tmp_path, monkeypatch):
+    """A user sets any mode, setuid included, on a file that was root's with that mode for a moment."""
+    script, log = rotation_script(tmp_path, monkeypatch, "prerotate"), tmp_path / "alice.log"
+    log.write_text("line\n")
+    os.chown(log, 12_345, 12_346)
+    log.chmod(0o6777)
+    subprocess.run(["/bin/sh", "-c", script, "logrotate_script", log], check=True)
+    status = log.stat()
+    assert (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (0, 12_346, 0o640)
+    assert "chmod" not in script and "umask 027" in script
+
+
+@contextlib.contextmanager
+def lease(file: pathlib.Path) -> t.Iterator[t.Callable[[], None]]:
+    """Take a lease, which makes other processes wait that open the file; yield what ends it."""
+    previous = signal.signal(signal.SIGIO, signal.SIG_IGN)
+    with file.open() as leased:
+        fcntl.fcntl(leased, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+        yield lambda: fcntl.fcntl(leased, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    signal.signal(signal.SIGIO, previous)
+
+
+@pytest.mark.parametrize("name", ["prerotate", "postrotate"])
+def test_a_lease_on_a_log_delays_its_rotation_for_a_limited_time(tmp_path, monkeypatch, name):
+    script, log = rotation_script(tmp_path, monkeypatch, name), tmp_path / "alice.log"
+    file = log if name == "prerotate" else tmp_path / "alice.log.live"
+    file.write_text("line\n")
+    argv = ["/bin/sh", "-c", script.replace("timeout 60", "timeout 1"), "logrotate_script", log]
+    with lease(file), time_limit(20):
+        subprocess.run(argv, check=False)
+    assert log.exists()
+
+
+def test_a_log_is_emptied_after_the_end_of_a_lease(tmp_path, monkeypatch):
+    script, log = rotation_script(tmp_path, monkeypatch, "postrotate"), tmp_path / "alice.log"
+    live = tmp_path / "alice.log.live"
+    live.write_text("line\n")
+    with lease(live) as end:
+        timer = threading.Timer(1, end)
+        timer.start()
+        subprocess.run(["/bin/sh", "-c", script, "logrotate_script", log], check=True)
+        timer.join()
+    assert log.read_text() == ""
+
+
+def test_the_start_of_a_daemon_fails_once_its_process_is_gone(tmp_path):
+    text = units.render_units(DaemonOptions("/g", "/go", LIMITS, 252))[f"{systemctl.UNIT_DIR}/gopls@.service"]
+    (script,) = re.findall(r"^ExecStartPost=/bin/sh -c '(.*)'$", text, re.MULTILINE)
+    socket_file = tmp_path / "gopls.sock"
+    script = script.replace("/run/gopls/%i/daemon/gopls.sock", str(socket_file))
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    for pid, listening, code in ((gone.pid, False, 1), (os.getpid(), True, 0)):
+        if listening:
+            socket.socket(socket.AF_UNIX).bind(str(socket_file))
+        argv = ["/bin/sh", "-c", script]
+        assert subprocess.run(argv, env={**os.environ, "MAINPID": str(pid)}, timeout=10).returncode == code
 
 
 def test_a_unit_that_does_not_stop_is_an_error(daemon_host, systemd, monkeypatch):

@@ -9,6 +9,7 @@ import functools
 import os
 import pathlib
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -182,6 +183,14 @@ def test_a_tree_that_is_too_deep_to_remove_is_an_error_of_its_path(tmp_path: pat
     finally:
         # pytest could not remove it either.
         subprocess.run(["rm", "-rf", top], check=True)
+
+
+def test_the_new_content_of_a_file_is_never_setuid(tmp_path):
+    file = tmp_path / "file"
+    file.write_text("old")
+    file.chmod(0o6755)
+    write_text(str(file), "new", mode=0o644, uid=os.getuid(), gid=os.getgid())
+    assert stat.S_IMODE(file.stat().st_mode) == 0o755
 
 
 def test_a_file_that_is_a_mount_of_its_own_is_to_be_unmounted(tmp_path):
