@@ -23,7 +23,7 @@ from .accounts import Account, name_of
 from .remembered import remembered
 
 # Accounts of the system, whose rights the host's administrator gives away, have no higher ID.
-_MAXIMUM_SYSTEM_ID = 999
+MAXIMUM_SYSTEM_ID = 999
 # The kernel follows no more links than these.
 _MOST_LINKS = 40
 # An access control list of Linux: a header, then the tag, rights and ID of each entry.
@@ -71,7 +71,7 @@ def find_other_writer(path: str, account: Account) -> str:
 
 def find_user_writer(path: str) -> str:
     """Return what lets others than root and the accounts of the system do that; else empty."""
-    return _find_writer(path, lambda uid: uid <= _MAXIMUM_SYSTEM_ID)
+    return _find_writer(path, lambda uid: uid <= MAXIMUM_SYSTEM_ID)
 
 
 def _find_writer(path: str, trusted: _Trusted) -> str:
@@ -155,8 +155,9 @@ def _group_writers(place: str, gid: int, trusted: _Trusted) -> list[str]:
         return _members(gid, trusted)
     writers = [(tag, number) for tag, rights, number in acl if rights & os.W_OK]
     named = [f"uid {number}" for tag, number in writers if tag == _ACL_USER and not trusted(number)]
-    named += [f"gid {number}" for tag, number in writers if tag == _ACL_GROUP]
-    return named or (_members(gid, trusted) if any(tag == _ACL_OWNING_GROUP for tag, _id in writers) else [])
+    groups = {number for tag, number in writers if tag == _ACL_GROUP}
+    groups |= {gid for tag, _number in writers if tag == _ACL_OWNING_GROUP}
+    return named + sorted({name for group in groups for name in _members(group, trusted)})
 
 
 def _resolve(path: str) -> t.Iterator[tuple[str, os.stat_result]]:

@@ -8,6 +8,7 @@ import dataclasses
 import getpass
 import os
 import pathlib
+import tempfile
 import time
 import typing as t
 
@@ -16,10 +17,14 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors i
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import PROCESS, Assignment, Source
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.cells import Cell
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect import (
+    forged_places,
     host,
     managed_files,
     observations,
     paths,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.forged_places import (
+    without_forged_places,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.go_files import lines_of
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding, Remedy
@@ -206,7 +211,11 @@ def test_a_forged_trace_names_no_place_in_the_home_of_another_user(fake_host: t.
         home.mkdir()
         (home / ".zshrc").touch()
     profile, shared = homes["alice"] / ".profile", homes["alice"] / "../alice/more"
+    (homes["alice"] / "more").touch()
     (homes["alice"] / "link").symlink_to(homes["bob"])
+    (homes["alice"] / "l1100").touch()
+    for number in range(1100):
+        (homes["alice"] / f"l{number}").symlink_to(f"l{number + 1}")
     names = {
         "GOPATH": homes["bob"] / ".zshrc",
         "GOPROXY": homes["alice"] / "../bob/.zshrc",
@@ -215,6 +224,8 @@ def test_a_forged_trace_names_no_place_in_the_home_of_another_user(fake_host: t.
         "GOSUMDB": f"/proc/self/root{homes['bob']}/.zshrc",
         "GOVCS": f"/etc/..{homes['bob']}/.zshrc",
         "GOAUTH": "/no/such/file",
+        "GOOS": homes["alice"] / "l0",
+        "GOARCH": "/proc/self/fd/0/x",
         "GOPRIVATE": "/etc/profile",
         "GOBIN": shared,
     }
@@ -230,6 +241,86 @@ def test_a_forged_trace_names_no_place_in_the_home_of_another_user(fake_host: t.
     assert {name for name in names if sources[name] == PROCESS} == {name for name in names if name not in kept}
     assert sources["GOPRIVATE"] == Source("file", "/etc/profile", 1)
     assert sources["GOBIN"] == Source("file", str(homes["alice"] / "more"), 1)
+
+
+@pytest.fixture
+def homes() -> t.Iterator[pathlib.Path]:
+    """A directory that all users can enter."""
+    with tempfile.TemporaryDirectory() as name:
+        top = pathlib.Path(os.path.realpath(name))
+        top.chmod(0o755)
+        for user in ("daemon", "bin"):
+            (top / user / "sub").mkdir(parents=True)
+            (top / user / "file").touch()
+        (top / "of-root").touch()
+        yield top
+
+
+def places_of(fake_host: t.Any, homes: pathlib.Path, *files: str) -> list[str]:
+    """Return which of the files can be places of the user daemon; another user is bin."""
+    users = [
+        dataclasses.replace(fake_host.declaration.users[0], account=find_account(name)._replace(home=f"{homes}/{name}"))
+        for name in ("daemon", "bin")
+    ]
+    items = [Assignment("A", "", Source("file", file, 1)) for file in files]
+    seen = [dataclasses.replace(fake_host(), user=user, assignments=items) for user in users]
+    return [item.source.file for item in without_forged_places(seen)[0].assignments if item.source.file]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
+def test_only_files_that_the_user_can_read_are_places(fake_host: t.Any, homes: pathlib.Path) -> None:
+    home = homes / "daemon"
+    for name in ("a\nb", "x\x1b[31m"):
+        (home / name).touch()
+    (home / "closed").touch(0o600)
+    os.mkfifo(home / "fifo")
+    (homes / "own").touch()
+    os.chown(homes / "own", find_account("daemon").uid, 0)
+    kept = [f"{home}/file", f"{home}/../daemon/file", "/etc/passwd", "/usr/bin/env", f"{homes}/own"]
+    forged = [
+        *("/etc/shadow", "/", "/home", "/etc", "/etc/no such file", "/etc/x\ny", "/dev/null", "/root/.bashrc"),
+        *(f"{home}", f"{home}/sub", f"{home}/a\nb", f"{home}/x\x1b[31m", f"{home}/fifo", f"{home}/closed"),
+        *(f'{home}/a b; run "curl evil|sh" as root', f"{homes}/of-root", f"{homes}/bin/file", "/proc/self/status"),
+        *(f"/{homes}/bin/file", f"/proc/self/root{homes}/bin/file", f"{home}/../bin/file", "etc/passwd"),
+    ]
+    assert places_of(fake_host, homes, *kept, *forged) == kept
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
+def test_a_place_that_cannot_be_resolved_is_none(fake_host: t.Any, homes: pathlib.Path) -> None:
+    (homes / "l1100").touch()
+    for number in range(1100):
+        (homes / f"l{number}").symlink_to(f"l{number + 1}")
+    places = ["/proc/1/root/x", "/proc/1/cwd/x", "/proc/1/exe", f"{homes}/l0", "/" + "x/" * 5000, "/a\0b", "/\ud800"]
+    assert places_of(fake_host, homes, *places, "/etc/passwd") == ["/etc/passwd"]
+
+
+@pytest.mark.parametrize("step", ["forged_places._with_places", "_with_second_time", "_Queries._submit"])
+def test_an_unexpected_error_of_a_later_step_is_a_finding_of_its_context(
+    fake_host: t.Any, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    class Marked(Bare):
+        def probe(self, account: t.Any, declaration: t.Any, timeout: float) -> Probe:
+            probe = super().probe(account, declaration, timeout)
+            return Probe({**(probe.environment or {}), "GOFLAGS": self.name})
+
+    names = step.split(".")
+    owner = {1: observations, 2: getattr(observations, names[0], forged_places)}[len(names)]
+    original = getattr(owner, names[-1])
+
+    def failing(*arguments: t.Any) -> t.Any:
+        if "'GOFLAGS': 'hostile'" in repr(arguments):
+            raise RecursionError("x")
+        return original(*arguments)
+
+    monkeypatch.setattr(owner, names[-1], failing)
+    hostile, good = Marked(), Marked()
+    hostile.name = "hostile"
+    seen = observations.observe(fake_host.declaration, [], timeout=5, kinds=[hostile, good])
+    assert {one.context.name: one.problem for one in seen} == {
+        "hostile": "an unexpected error occurred: RecursionError: x",
+        "bare": "",
+    }
 
 
 @pytest.mark.parametrize("cause", ["a context", "a user", "the host"])
@@ -288,12 +379,12 @@ def test_a_failed_probe_is_traced_to_its_line(fake_host: t.Any, monkeypatch: pyt
     user = fake_host.declaration.users[0]
     account = user.account._replace(home=str(home), shell="/bin/sh")
     fake_host.declaration.users[0] = dataclasses.replace(user, account=account)
-    monkeypatch.setattr(observations.blame, "find_sshd_error", lambda _timeout: "/etc/x: line 7: Bad option")
+    monkeypatch.setattr(observations.blame, "find_sshd_error", lambda _timeout: "/etc/passwd: line 7: Bad option")
     login, ssh = observations.observe(fake_host.declaration, [], timeout=5, kinds=[Login(), Ssh()])
     assert login.stopping == Source("file", str(home / ".profile"), 2)
     assert (ssh.stopping, ssh.problem) == (
-        Source("file", "/etc/x", 7),
-        "sshd rejects its configuration: /etc/x: line 7: Bad option",
+        Source("file", "/etc/passwd", 7),
+        "sshd rejects its configuration: /etc/passwd: line 7: Bad option",
     )
 
 

@@ -152,10 +152,24 @@ def test_an_access_control_list_shows_only_others(tmp_path: pathlib.Path) -> Non
     os.chown(place, daemon.uid, OTHER)
     set_acl(place, (0x02, 0), (0x02, daemon.uid))
     assert find_other_writer(str(place), daemon) == ""
-    set_acl(place, (0x02, daemon.uid), (0x02, 4242), (0x08, 77))
-    assert find_other_writer(str(place), daemon).startswith(f"uid 4242, gid 77 can write to {place} (")
+    set_acl(place, (0x02, daemon.uid), (0x02, 4242), (0x08, OTHER))
+    writers = find_other_writer(str(place), daemon)
+    assert writers.startswith("uid 4242, ")
+    assert f"nobody, sync can write to {place} (" in writers
     set_acl(place, (0x02, daemon.uid), group_rights=7)
     assert f"nobody, sync can write to {place} (" in find_other_writer(str(place), daemon)
+
+
+@pytest.mark.parametrize("group", [0, find_account("daemon").gid, 4242])
+def test_a_group_in_an_access_control_list_without_others_is_no_other_writer(
+    tmp_path: pathlib.Path, group: int
+) -> None:
+    """As such a group of the mode is none: the user's own private group, root's, or one without members."""
+    place, daemon = tmp_path / "d", find_account("daemon")
+    place.mkdir()
+    os.chown(place, daemon.uid, daemon.gid)
+    set_acl(place, (0x08, group))
+    assert find_other_writer(str(place), daemon) == ""
 
 
 def test_the_users_of_a_group_are_read_once(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,7 +30,7 @@ from ..._host.remembered import remembering
 from ..._host.trusted_paths import only_root_can_change
 from ..._host.user_access import has_home
 from ..._shells import blame
-from ..records.observation import LIMITS, SLOW_SECONDS, WATCHED, GoResult, Observation, failed
+from ..records.observation import LIMITS, SLOW_SECONDS, WATCHED, GoResult, Observation, failed, protected
 from . import ssh_denials
 from .forged_places import without_forged_places
 from .patient_pool import PatientPool
@@ -92,7 +92,7 @@ def observe(
                 details[probe] = queries.details(pair, results[probe])
         observations = [_observation(pair, results[probe], details[probe]) for probe, pair in probes.items()]
     until = time.monotonic() + timeout
-    observations = [_with_second_time(observation, declaration, until) for observation in observations]
+    observations = [protected(_with_second_time, observation, declaration, until) for observation in observations]
     budget = _Budget(_BUDGET * timeout)
     with PatientPool(_WORKERS, SLOW_SECONDS) as pool:
         explained = list(pool.map(lambda observation: _explained(observation, timeout, budget), observations))
@@ -265,9 +265,14 @@ class _Queries:
         """Start to read what is known of a probe with an environment; None without one."""
         if probe.environment is None:
             return None
-        here = pair.context.on_this_host
-        programs = self._submit(pair.user, probe.environment, probe) if here else None
-        return _Details(self._pool.submit(_assignments, *pair, self._timeout), programs)
+        assignments = self._pool.submit(_assignments, *pair, self._timeout)
+        try:
+            here = pair.context.on_this_host
+            return _Details(assignments, self._submit(pair.user, probe.environment, probe) if here else None)
+        except Exception as error:
+            programs: concurrent.futures.Future[_Programs] = concurrent.futures.Future()
+            programs.set_exception(error)  # It fails the observation alone.
+            return _Details(assignments, programs)
 
     def _submit(
         self, user: UserEnvironment, environment: t.Mapping[str, str], probe: Probe

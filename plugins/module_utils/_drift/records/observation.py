@@ -124,6 +124,14 @@ def failed(observation: Observation, error: Exception) -> Observation:
     return Observation(observation.user, observation.context, None, describe_unexpected(error))
 
 
+def protected(function: t.Callable[..., Observation], observation: Observation, *arguments: t.Any) -> Observation:
+    """Return the result of ``function`` for an observation and ``arguments``; ``failed`` if it raises any error."""
+    try:
+        return function(observation, *arguments)
+    except Exception as error:
+        return failed(observation, error)
+
+
 def go_config_directory(environment: t.Mapping[str, str]) -> str:
     """Return the directory of Go's own files in a process's environment, as go finds it."""
     directory = environment.get("XDG_CONFIG_HOME") or os.path.join(environment.get("HOME", ""), ".config")
