@@ -11,7 +11,7 @@ import typing as t
 from .._core.addresses import Address
 from .._core.errors import DevserverError
 from .._core.sizes import MIB, format_size, parse_size
-from .._host.accounts import Account, find_account
+from .._host.accounts import Account, find_account, reject_number
 from .listen_address import parse_listen_address
 
 MODES = ("exec", "attach", "test")
@@ -159,6 +159,7 @@ def _parse_service(entry: t.Mapping[str, t.Any], limits: ResourceLimits, state: 
     if not _NAME.fullmatch(name):
         expected = "letters, digits, _, . and -, at most 48"
         raise _entry_error(repr(name), _Problem("name", name, expected, "use only these characters in name"))
+    reject_number(entry["user"])
     account = find_account(entry["user"])
     limits = _parse_limits(entry, limits)
     for problem in _find_problems(entry, account, limits):

@@ -14,7 +14,7 @@ import typing as t
 
 from .._core.errors import DevserverError
 from .._core.redaction import redacted, shown_value
-from .._host.accounts import Account, find_account, user_exists
+from .._host.accounts import Account, find_account, reject_number, user_exists
 from .go_values import validate_format
 from .goenv_file import TELEMETRY_MODES
 
@@ -84,8 +84,8 @@ _PLACEHOLDER = re.compile(r"\{(home|user|goroot|[A-Z][A-Z0-9_]*)\}")
 _VARIABLE_NAME = re.compile(r"[A-Z][A-Z0-9_]*\Z")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 # Names of accounts that file names, PAM, crontabs and systemd take as they are; CORP\alice is one of winbind. PAM
-# would read brackets and # otherwise, a shell blanks and quotes, and systemd a number as the ID of another user.
-_USER_NAME = re.compile(r"(?!\d+\Z)\w[\w.@+\\-]*\$?")
+# would read brackets and # otherwise, and a shell blanks and quotes.
+_USER_NAME = re.compile(r"\w[\w.@+\\-]*\$?")
 # File names have at most 255 bytes.
 _LONGEST_USER_NAME = 200
 
@@ -328,10 +328,11 @@ def _validate_accounts(names: t.Sequence[str]) -> None:
 
 def validate_account(account: Account) -> None:
     """Raise DevserverError for an account that the files of some context cannot name."""
+    reject_number(account.name)
     if not _USER_NAME.fullmatch(account.name) or len(os.fsencode(account.name)) > _LONGEST_USER_NAME:
         raise DevserverError(
             f"the user name {account.name!r} cannot be part of the files that give users their environment",
-            expected=f"letters, digits, and . _ @ + - \\, not digits alone, at most {_LONGEST_USER_NAME} bytes",
+            expected=f"letters, digits, and . _ @ + - \\, at most {_LONGEST_USER_NAME} bytes",
             remedy="give the account another name, or remove it from devserver_users",
             user=account.name,
         )

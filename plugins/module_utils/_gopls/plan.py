@@ -15,6 +15,7 @@ import re
 import typing as t
 
 from .._core.errors import DevserverError
+from .._host.accounts import reject_number
 from .._host.files import Changes, read_text
 from .._host.managed_files import FileEdit, plan_each, write_each
 from .._host.records import record_path
@@ -128,6 +129,7 @@ def _os_errors_reported() -> t.Iterator[None]:
 
 
 def _validate_name(name: str) -> None:
+    reject_number(name)
     if not _NAME.match(name):
         raise DevserverError(
             f"the user name {name!r} cannot be part of a systemd unit's name",

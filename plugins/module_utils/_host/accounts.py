@@ -7,9 +7,13 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
+import re
 import typing as t
 
 from .._core.errors import DevserverError
+
+# Names that systemd, crontabs or tmpfiles.d read as the ID of a user: any version, so with the prefixes of C too.
+_NUMBER = re.compile(r"\d+|0[xob]\w*", re.IGNORECASE)
 
 
 class Account(t.NamedTuple):
@@ -42,6 +46,18 @@ def find_account(name: str) -> Account:
             user=name,
         ) from None
     return Account(entry.pw_name, entry.pw_uid, entry.pw_gid, entry.pw_dir, entry.pw_shell or "/bin/sh")
+
+
+def reject_number(name: str) -> None:
+    """Raise DevserverError for a user name that systemd reads as the ID of a user, who is another one."""
+    if _NUMBER.fullmatch(name):
+        raise DevserverError(
+            f"the user name {name!r} is a number: systemd would start this user's processes as the user with that ID",
+            expected="a name with a letter that is not written like a number",
+            remedy="give the account another name (usermod --login), or remove it from devserver_users and from the"
+            " debug services",
+            user=name,
+        )
 
 
 def find_known_account(name: str) -> Account | None:

@@ -227,6 +227,9 @@ def test_names_of_accounts_that_every_context_takes(name: str) -> None:
     "name",
     [
         "1000",
+        "0",
+        "0x3e8",
+        "0o17",
         "",
         "a b",
         "a/b",
@@ -248,6 +251,11 @@ def test_names_of_accounts_that_every_context_takes(name: str) -> None:
 def test_names_that_some_file_would_read_otherwise_are_rejected(name: str) -> None:
     with pytest.raises(DevserverError, match="devserver_users"):
         validate_account(account(name))
+
+
+def test_a_name_that_systemd_reads_as_an_id_is_rejected_for_that_reason() -> None:
+    with pytest.raises(DevserverError, match="'1001' is a number: systemd would start"):
+        validate_account(account("1001"))
 
 
 @pytest.mark.parametrize("home", ["", "home", "/home/a\tb", "~"])

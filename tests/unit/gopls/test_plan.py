@@ -562,6 +562,13 @@ def test_a_user_name_that_no_unit_can_have_is_rejected(daemon_host, name):
     assert "remove the user from devserver_users" in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["1001", "0", "007", "0x3e8"])
+def test_a_user_name_that_systemd_reads_as_an_id_is_rejected(daemon_host, name):
+    user = UserEnvironment(daemon_host.user.account._replace(name=name), {}, [])
+    with pytest.raises(DevserverError, match=f"the user name '{name}' is a number"):
+        daemon_host.apply(user)
+
+
 @pytest.mark.parametrize(
     ("flags", "managed", "after"),
     [

@@ -9,7 +9,7 @@ import os
 import typing as t
 
 from ..._core.errors import DevserverError
-from ..._host.accounts import find_account, find_known_account, user_exists
+from ..._host.accounts import find_account, find_known_account, reject_number, user_exists
 from ..._host.command import SYSTEM_PATH, run
 from ..._host.files import Changes, read_text
 from ..._host.managed_files import FileEdit, ManagedFile, named_files, plan_edits, write_all
@@ -76,6 +76,7 @@ def apply_tls_server(
     or the filesystem.
     """
     for endpoint in endpoints:
+        reject_number(endpoint.user)
         find_account(endpoint.user)
     if endpoints and not check:
         _reject_missing_material(material)

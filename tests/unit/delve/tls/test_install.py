@@ -65,6 +65,13 @@ def files_below(tmp_path):
     return sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file())
 
 
+def test_a_user_name_that_systemd_reads_as_an_id_is_rejected(paths, tmp_path):
+    numeric = [endpoint._replace(user="1001") for endpoint in endpoints("api")]
+    with pytest.raises(DevserverError, match="'1001' is a number: systemd would start"):
+        apply_tls_server(numeric, MATERIAL, "TLSv1.2", paths, lambda _name: True, check=False)
+    assert files_below(tmp_path) == []
+
+
 def test_check_mode_predicts_the_run_and_writes_nothing(paths, tmp_path, systemd):
     predicted = {entry["after_header"] for entry in apply(paths, "api", check=True).result()["diff"]}
     assert (files_below(tmp_path), systemd.commands) == ([], [])
