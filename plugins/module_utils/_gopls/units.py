@@ -133,6 +133,8 @@ StartLimitIntervalSec=0
 StopWhenUnneeded=yes
 
 [Service]
+# ExecStartPost probes the process, which is root's until it runs gopls.
+Type=exec
 User=%i
 WorkingDirectory=/
 {_render_environment(daemon)}RuntimeDirectory=gopls/%i/daemon

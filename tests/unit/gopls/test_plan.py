@@ -756,6 +756,8 @@ def test_a_log_is_emptied_after_the_end_of_a_lease(tmp_path, monkeypatch):
 def test_the_start_of_a_daemon_fails_once_its_process_is_gone(tmp_path):
     text = units.render_units(DaemonOptions("/g", "/go", LIMITS, 252))[f"{systemctl.UNIT_DIR}/gopls@.service"]
     (script,) = re.findall(r"^ExecStartPost=/bin/sh -c '(.*)'$", text, re.MULTILINE)
+    # Before that, the user has no permission to probe the process.
+    assert "\nType=exec\n" in text
     socket_file = tmp_path / "gopls.sock"
     script = script.replace("/run/gopls/%i/daemon/gopls.sock", str(socket_file))
     gone = subprocess.Popen(["true"])
