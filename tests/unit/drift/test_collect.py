@@ -351,6 +351,28 @@ def test_an_unexpected_error_of_the_evaluation_leaves_out_its_context_or_user(fa
         assert host.isolated(declaration, seen, read) == (["mallory", good.account.name], [problem, "", ""])
 
 
+def test_an_unexpected_error_about_the_processes_of_a_user_is_a_finding_of_that_user(
+    fake_host: t.Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (good,) = fake_host.declaration.users
+    bad = dataclasses.replace(good, account=good.account._replace(name="mallory"))
+    declaration = dataclasses.replace(fake_host.declaration, users=[bad, good])
+
+    def failing(accounts: t.Iterable[Account]) -> list[t.Any]:
+        if bad.account in list(accounts):
+            raise ValueError("x")
+        return []
+
+    monkeypatch.setattr(host, "extension_hosts", failing)
+    snapshot, _result = host.collect(declaration, host.Options(timeout=5), lambda _snapshot: None, [Bare()])
+    problem = "an unexpected error occurred: ValueError: x"
+    assert {one.user.account.name: one.problem for one in snapshot.observations} == {
+        "mallory": problem,
+        good.account.name: "",
+    }
+    assert snapshot.declaration.users == [good]
+
+
 @pytest.mark.parametrize("path", ["/a\0b", "/\ud800"])
 def test_a_text_that_is_the_name_of_no_file_names_none(fake_host: t.Any, path: str) -> None:
     assert lines_of(path, fake_host.declaration.users[0].account) == []

@@ -128,6 +128,7 @@ class _Collection:
                 observations=observations,
                 cells=cells(of, observations, go_version),
                 editor_files=files,
+                extension_hosts=extension_hosts(user.account for user in of.users),
                 language_servers=language_servers.collect(of.users, files, gopls, options.crash_days),
                 debuggers=debuggers,
                 requirements=self._requirements,
@@ -154,7 +155,6 @@ def _read_host(declaration: Declaration, options: Options) -> Snapshot:
         host_path=pam.host_path(),
         secure_path=secure_path(),
         bin_dir=options.tools_bin_dir,
-        extension_hosts=extension_hosts(user.account for user in declaration.users),
         altered_toolchains=altered_toolchains(declaration.goroot),
     )
 
