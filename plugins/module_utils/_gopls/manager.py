@@ -222,15 +222,20 @@ def start_units(plan: UnitPlan, skipped: list[SkippedFile]) -> None:
 def _run_each(
     units: t.Sequence[str], verb: t.Sequence[str], expected: t.Container[str], skipped: list[SkippedFile]
 ) -> None:
-    """Run ``verb`` for all units at once; the error of one, which its user can cause, does not affect the others."""
+    """Run ``verb`` for all units at once; the error of one, which its user can cause, does not affect the others.
+
+    The unit of that error can be in an expected state again: a daemon that its user killed has stopped, or runs anew.
+    Only where an active unit still has its previous invocation, the verb itself has failed.
+    """
     if not units:
         return
+    before = systemctl.properties_of(units, ("ActiveState", "InvocationID"))
     try:
         systemctl.run_verb(*verb, *units)
     except DevserverError:
-        states = systemctl.properties_of(units, ("ActiveState",))
+        states = systemctl.properties_of(units, ("ActiveState", "InvocationID"))
         failed = [unit for unit in units if states[unit].get("ActiveState") not in expected]
-        if not failed:
+        if not failed and any(states[unit] == before[unit] for unit in units if _is_active(states[unit])):
             raise
         for unit in failed:
             with skip_errors(skipped, _user_of(unit), unit):

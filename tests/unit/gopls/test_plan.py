@@ -298,8 +298,25 @@ def test_a_unit_that_one_user_keeps_from_starting_is_reported_after_all_others(d
     bad.clear()
     # An error that is no user's is the host's.
     monkeypatch.setattr(systemctl, "run_verb", lambda *_words: (_ for _ in ()).throw(DevserverError("Access denied")))
+    systemd.states[paths.daemon_unit("nobody")] = {"ActiveState": "active"}
     with pytest.raises(DevserverError, match="Access denied"):
         manager.start_units(manager.UnitPlan(restart=["nobody"]), [])
+
+
+def test_a_daemon_that_its_user_kills_while_it_restarts_stops_no_other_restart(systemd, monkeypatch):
+    """systemctl fails for it; when its state is read, it has stopped for want of a client, or runs again."""
+    alice, bob = map(paths.daemon_unit, ("alice", "bob"))
+    systemd.states = {unit: {"ActiveState": "active", "InvocationID": "1"} for unit in (alice, bob)}
+
+    def fail(*_words: str) -> str:
+        systemd.states[alice]["ActiveState"] = "inactive"
+        systemd.states[bob]["InvocationID"] = "2"
+        raise DevserverError("Job for gopls@alice.service failed")
+
+    monkeypatch.setattr(systemctl, "run_verb", fail)
+    skipped: list[t.Any] = []
+    manager.start_units(manager.UnitPlan(restart=["alice", "bob"]), skipped)
+    assert skipped == []
 
 
 @pytest.mark.skipif(shutil.which("systemd-tmpfiles") is None, reason="this host has no systemd-tmpfiles")
