@@ -73,6 +73,7 @@ def test_a_user_whose_environment_is_removed_costs_the_limit_once(
     alice, bob = users
     writers(tmp_path, monkeypatch)
     monkeypatch.setattr(rendered, "find_known_account", {"alice": alice}.get)
+    monkeypatch.setattr(apply, "user_exists", lambda name: name == "alice")
     declaration = Declaration([environment_of(bob)], "/g", [], exclusive=True)
     monkeypatch.setattr(apply, "KINDS", [*apply.KINDS, LoginContext()])
     monkeypatch.setattr(shell, "SCRIPT", f"{tmp_path}/script.sh")

@@ -149,11 +149,11 @@ def test_a_program_that_does_not_compile_starts_when_it_is_fixed(host, play):
         assert not listening(host, "api")
         # Each start is delayed longer. The delay counts as a failure, not as a start, for the play and the report.
         eventually(lambda: host.run("pgrep -u alice -fx 'sleep 14'").stdout)
-        begin = time.monotonic()
         result = play("site", "--tags", "debugger", "--check")
         assert "debug service api failed to start, and systemd retries it" in " ".join(result.output.split())
-        assert "syntax error" in result.output and time.monotonic() - begin < 60
-        assert ("GD1102", "dlv-api.service") in {(one["rule_id"], one["subject"]) for one in play("drift").every}
+        assert "syntax error" in result.output
+        failed = [one["cause"] for one in play("drift").every if one["rule_id"] == "GD1102"]
+        assert any("dlv-api.service" in cause for cause in failed)
         # The play starts what it changes at once.
         changed = host.ansible.get_variables()["debugger_services"]
         changed = [{**one, "tasks": 500} if one["name"] == "api" else one for one in changed]

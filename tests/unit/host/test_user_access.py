@@ -265,11 +265,12 @@ def test_a_limited_process_returns_results_and_errors(account: Account) -> None:
         # A user's own process has its own limit.
         return call_as(account, lambda: os.listdir(account.home))
 
+    before = child_ids(os.getpid())
     assert limited(act) == ["file"]
     with pytest.raises(DevserverError, match=r"p\. To fix this: r\.") as error:
         limited(fail)
     assert error.value.details == {"line": 3}
-    assert not child_ids(os.getpid())
+    assert child_ids(os.getpid()) <= before
 
 
 @ROOT

@@ -493,7 +493,9 @@ def test_a_service_that_ignores_signals_is_stopped_within_half_a_second(tmp_path
     assert not running("sleep 6433")
 
 
-EXPOSED = PLAN._replace(args=["-exposed", "{address}"])
+# Other tests, and the containers of this machine, may have processes with the same arguments.
+FLAG = f"-exposed-{os.getpid()}"
+EXPOSED = PLAN._replace(args=[FLAG, "{address}"])
 # It takes its address from its arguments as services of Go do; it is slow to bind, and exits if it cannot.
 _SERVICE = """
 import http.server, socket, sys, time
@@ -506,9 +508,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
 http.server.HTTPServer.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
 http.server.HTTPServer((host, int(port)), Handler).serve_forever()
 """
-# Listens on each port that a process names as its -exposed address, and returns 200.
+# Listens on each port that a process names as its address after the flag, and returns 200.
 _THIEF = r"""
-import os, re, socket, threading, time
+import os, re, socket, sys, threading, time
 os.setgid(65534); os.setuid(65534)
 def serve(listener):
     while True:
@@ -521,7 +523,7 @@ while True:
             words = open(f"/proc/{pid}/cmdline").read()
         except OSError:
             continue
-        for port in re.findall(r"-exposed\x00127\.0\.0\.1:([1-9]\d*)", words):
+        for port in re.findall(sys.argv[1] + r"\x00127\.0\.0\.1:([1-9]\d*)", words):
             try:
                 listener = socket.create_server(("127.0.0.1", int(port)))
             except OSError:
@@ -534,7 +536,7 @@ while True:
 
 @contextlib.contextmanager
 def port_thief() -> t.Iterator[subprocess.Popen[str]]:
-    with subprocess.Popen([sys.executable, "-c", _THIEF], stdout=subprocess.PIPE, text=True) as thief:
+    with subprocess.Popen([sys.executable, "-c", _THIEF, FLAG], stdout=subprocess.PIPE, text=True) as thief:
         try:
             assert thief.stdout and thief.stdout.readline() == "ready\n"
             yield thief
@@ -570,7 +572,7 @@ def test_a_response_of_another_users_process_is_not_that_of_the_service(tmp_path
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
 def test_a_debugged_service_gets_another_port_if_another_user_takes_its_port():
     def launch(address):
-        argv = [sys.executable, "-c", _SERVICE, "-exposed", str(address)]
+        argv = [sys.executable, "-c", _SERVICE, FLAG, str(address)]
         try:
             return subprocess.run(argv, check=True, timeout=1)
         except subprocess.TimeoutExpired:
