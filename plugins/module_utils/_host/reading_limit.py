@@ -35,7 +35,7 @@ class Clock:
     def reading(self, uid: int) -> t.Iterator[None]:
         begin = time.monotonic()
         with _LOCK:
-            place = next(place for place in range(0, 2 * _MOST, 2) if not self._until[place])
+            place = 2 * self._until[::2].tolist().index(0)
             self._until[place + 1] = uid
             self._until[place] = begin + self._seconds - self._spent.get(uid, 0)
         try:
