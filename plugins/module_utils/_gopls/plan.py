@@ -15,7 +15,7 @@ import re
 import typing as t
 
 from .._core.errors import DevserverError
-from .._host.accounts import reject_number
+from .._host.accounts import name_of, reject_number
 from .._host.files import Changes, read_text
 from .._host.managed_files import FileEdit, plan_each, write_each
 from .._host.records import record_path
@@ -103,8 +103,7 @@ def apply_plan(plan: DaemonPlan) -> DaemonPlan:
         if plan.expected.purge and not plan.skipped:
             for path in glob.glob(f"{paths.SOCKET_DIR}/*"):
                 manager.remove_sockets(os.path.basename(path))
-            of_users = (entry for path in plan.directories for entry in glob.glob(os.path.join(path, "*")))
-            remove_paths([*of_users, *plan.directories], Changes(), check=False)
+            plan = plan._replace(skipped=_purge(plan.directories))
             etc = os.path.dirname(paths.SETTINGS)
             candidates = (os.path.dirname(paths.PREWARM), etc, os.path.dirname(record_path(ROLE)), os.path.dirname(etc))
             remove_empty_directories(candidates)
@@ -114,6 +113,17 @@ def apply_plan(plan: DaemonPlan) -> DaemonPlan:
         else:
             _make_caches(plan.expected)
     return plan
+
+
+def _purge(directories: t.Sequence[str]) -> list[SkippedFile]:
+    """Remove the directories of all users; return what is left, such as a log over which its user has mounted."""
+    skipped: list[SkippedFile] = []
+    for entry in (entry for path in directories for entry in glob.glob(os.path.join(path, "*"))):
+        with skip_errors(skipped, name_of(os.lstat(entry).st_uid), entry):
+            remove_paths([entry], Changes(), check=False)
+    if not skipped:
+        remove_paths(directories, Changes(), check=False)
+    return skipped
 
 
 @contextlib.contextmanager

@@ -84,5 +84,9 @@ def can_log_in(account: Account) -> bool:
 
 
 def groups_of(account: Account) -> list[int]:
-    """Return the ids of all groups that a session of ``account`` belongs to."""
-    return os.getgrouplist(account.name, account.gid)
+    """Return the ids of all groups that a session of ``account`` belongs to.
+
+    For one that is gone, or whose name another one has by now, that is its own group alone.
+    """
+    present = find_known_account(account.name)
+    return os.getgrouplist(account.name, account.gid) if present and present.uid == account.uid else [account.gid]

@@ -50,6 +50,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._systemd impor
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.environment_files import assignments_in
 
 from tests.support.directories import nest
+from tests.support.mounts import mounted
 from tests.support.systemd import FakeSystemd
 from tests.support.time_limit import time_limit
 
@@ -256,6 +257,21 @@ def test_what_a_user_made_in_a_directory_of_root_is_removed_as_that_user(daemon_
         subprocess.run(["chown", "-R", "12345:12345", sockets / name], check=True)
     assert daemon_host.apply(systemd=252, **options).skipped == []
     assert list(sockets.glob("*")) == []
+
+
+@needs_root
+def test_a_log_over_which_its_user_has_mounted_blocks_no_purge_of_others(daemon_host, systemd, monkeypatch):
+    logs = daemon_host.directory / "var/log/gopls"
+    monkeypatch.setattr(paths, "LOG_DIR", str(logs))
+    daemon_host.apply(daemon_host.user, systemd=252)
+    logs.mkdir(parents=True, exist_ok=True)
+    for name in ("alice", "bob"):
+        (logs / f"{name}.log").touch()
+    with mounted(logs / "alice.log", "--bind", logs / "bob.log"):
+        applied = daemon_host.apply(systemd=252, purge=True)
+        assert [entry.file for entry in applied.skipped] == [str(logs / "alice.log")]
+        assert [path.name for path in logs.iterdir()] == ["alice.log"]
+    assert daemon_host.apply(systemd=252, purge=True).skipped == [] and not logs.exists()
 
 
 def test_a_socket_that_was_stopped_while_its_proxy_runs_is_started_again(daemon_host, systemd):

@@ -106,6 +106,17 @@ def test_a_file_that_cannot_be_restored_keeps_no_other_from_it(changed: Changed)
     assert (changed.directory / "removed").exists()
 
 
+@pytest.mark.parametrize(
+    "make", [lambda path: os.truncate(path, 1 << 42), lambda path: (path.unlink(), os.mkfifo(path))]
+)
+def test_what_the_owner_of_a_file_makes_of_it_keeps_no_other_from_being_restored(
+    changed: Changed, make: t.Callable[[pathlib.Path], object]
+) -> None:
+    make(changed.directory / "created")
+    rollback.restore(changed.record)
+    assert read(changed.directory / "changed") == LATIN and (changed.directory / "removed").exists()
+
+
 def test_what_a_killed_restoration_left_is_replaced(changed: Changed) -> None:
     write(changed.directory / ".changed.rollback", "ha", 0o600)
     rollback.restore(changed.record)

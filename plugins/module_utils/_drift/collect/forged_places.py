@@ -13,6 +13,7 @@ import typing as t
 
 from ..._core.provenance import PROCESS, Source
 from ..._environment.contexts.cron import CRONTABS
+from ..._environment.contexts.systemd_system import unit_environment_file
 from ..._environment.declaration import UserEnvironment
 from ..._environment.sshd_config import CONFIGURATION
 from ..._host.accounts import Account
@@ -78,18 +79,19 @@ class _Places:
         files = {file for file in files if os.path.isabs(file) and file.isprintable()}
         new = files - self._known.keys()
         if new:
-            crontabs = {f"{directory}/{self._account.name}" for directory in CRONTABS}
-            self._known.update({file: _is_of_root(file, crontabs) for file in new})
+            name = self._account.name
+            of_user = {unit_environment_file(name), *(f"{directory}/{name}" for directory in CRONTABS)}
+            self._known.update({file: _is_of_root(file, of_user) for file in new})
             with acting_as(self._account):
                 directories = list(map(os.path.realpath, self._directories))
-                of_user = {file for file in new if _is_place(file, self._account, directories, self._others)}
-            self._known.update(dict.fromkeys(of_user, True))
+                known = {file for file in new if _is_place(file, self._account, directories, self._others)}
+            self._known.update(dict.fromkeys(known, True))
         return {file for file in files if self._known[file]}
 
 
-def _is_of_root(file: str, crontabs: t.Container[str]) -> bool:
-    """Return whether a file is a crontab of the user or one of sshd, which only root can read, and nobody replace."""
-    if file not in crontabs and (os.path.normpath(file) != file or not file.startswith(_OF_ROOT)):
+def _is_of_root(file: str, of_user: t.Container[str]) -> bool:
+    """Return whether a file is one of sshd or ``of_user``, which only root can read, and nobody replace."""
+    if file not in of_user and (os.path.normpath(file) != file or not file.startswith(_OF_ROOT)):
         return False
     with contextlib.suppress(OSError):
         return stat.S_ISREG(os.lstat(file).st_mode)
