@@ -10,7 +10,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-# The first import: it accelerates those that follow.
+# The first import, for its effect alone: it accelerates those that follow.
 from . import archive_imports  # noqa: F401  # pylint: disable=unused-import
 from .ending import end_with_connection
 from .errors import DevserverError

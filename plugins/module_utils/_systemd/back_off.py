@@ -27,7 +27,8 @@ _DELAY = (
     f"failures=$$(find {DIRECTORY}/%n -type f ! -name {_LAST} -mmin -{_MINUTES} 2>/dev/null | wc -l); "
     "test $$failures -lt 2 || exec sleep $$((failures > 5 ? 58 : (1 << failures) - 2))"
 )
-# root runs this with the unit's environment, in which PATH may begin with directories of the user.
+# root runs this with the unit's environment, in which PATH may begin with directories of the user. No unit with it may
+# have variables of the loader such as LD_LIBRARY_PATH: _delve/services.py and _environment/declaration.py reject them.
 _RECORD = (
     f'PATH={SYSTEM_PATH}; umask 022; test "$$SERVICE_RESULT" = success && exec rm -f {DIRECTORY}/%n/{_LAST}; '
     f"mkdir -p {DIRECTORY}/%n && cd {DIRECTORY}/%n && touch $$INVOCATION_ID && "

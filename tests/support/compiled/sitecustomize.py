@@ -34,7 +34,7 @@ def _load_or_compile(path: str, source: bytes) -> types.CodeType:
             # Not before it is closed: others would read a part of it.
             os.replace(file.name, kept)
     # The archive has another name in each run.
-    _imp._fix_co_filename(code, path)  # type: ignore[attr-defined]
+    _imp._fix_co_filename(code, path)  # type: ignore[attr-defined]  # typeshed lacks it
     return code
 
 

@@ -339,7 +339,7 @@ def test_a_daemon_that_its_user_kills_while_it_restarts_stops_no_other_restart(s
     assert skipped == []
 
 
-@pytest.mark.skipif(shutil.which("systemd-tmpfiles") is None, reason="this host has no systemd-tmpfiles")
+@pytest.mark.skipif(shutil.which("systemd-tmpfiles") is None, reason="this machine has no systemd")
 def test_what_is_in_the_place_of_one_users_log_is_reported_and_stops_nobody_else(daemon_host, monkeypatch):
     logs = daemon_host.directory / "log"
     monkeypatch.setattr(paths, "LOG_DIR", str(logs))
@@ -486,7 +486,7 @@ def test_a_directory_that_cannot_be_removed_is_reported_and_removed_by_the_next_
     assert tree(daemon_host.directory / "etc") == set()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
+@needs_root
 @pytest.mark.parametrize("options", [{}, {"purge": True}])
 def test_deep_directories_of_a_removed_user_are_removed(daemon_host, systemd, monkeypatch, options):
     monkeypatch.setattr(paths, "LOG_DIR", f"{daemon_host.directory}/var/log/gopls")
