@@ -8,48 +8,6 @@ from __future__ import annotations
 class ModuleDocFragment:
     DOCUMENTATION = r"""
 options:
-  users:
-    description:
-      - The users whose processes get the declaration. Every one must exist on the host and have a home.
-      - A user who leaves the list keeps what was rendered, unless O(exclusive).
-      - A user that is not listed gets the part of O(path) that does not depend on the user, and nothing else.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      name:
-        description: Name of the account.
-        type: str
-        required: true
-      variables:
-        description: Variables of this user that differ from O(variables), in the same form.
-        type: dict
-        default: {}
-      workspaces:
-        description:
-          - Directories that this user works in. An entry is a path, with the placeholders of O(variables), or a
-            dictionary with C(path) and C(manage).
-          - Their C(.vscode/settings.json), C(.vscode/launch.json), C(devcontainer.json) and workflows of GitHub Actions
-            are compared with the declaration by M(gopherops.devserver.go_env_drift).
-          - C(manage) lists the files that M(gopherops.devserver.go_env) edits as well. They are V(settings), V(launch)
-            and V(devcontainer). By default it edits none of them, because they are often under version control. It
-            never makes one, and never edits a workflow.
-        type: list
-        elements: raw
-        default: []
-      state:
-        description:
-          - V(absent) removes what was rendered for this user. The account may be gone already.
-          - Directories such as GOPATH, own lines and changed values of the user stay, and files of workspaces.
-        type: str
-        choices: [present, absent]
-        default: present
-  exclusive:
-    description:
-      - Whether what was rendered for users who are not in O(users) is removed. By default it stays as it is, so a play
-        may list only some of the users.
-    type: bool
-    default: false
   variables:
     description:
       - Environment variables by name. A value may hold V({home}), V({user}), V({goroot}) and the V({NAME}) of another
@@ -97,4 +55,68 @@ options:
         always that of O(goroot).
     type: dict
     default: {}
+"""
+
+    USERS = r"""
+options:
+  users:
+    description:
+      - The users whose processes get the declaration. Every one must exist on the host, unless C(create) is set, and
+        have a home.
+      - A user who leaves the list keeps what was rendered, unless O(exclusive).
+      - A user that is not listed gets the part of O(path) that does not depend on the user, and nothing else.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Name of the account.
+        type: str
+        required: true
+      variables:
+        description: Variables of this user that differ from O(variables), in the same form.
+        type: dict
+        default: {}
+      workspaces:
+        description:
+          - Directories that this user works in. An entry is a path, with the placeholders of O(variables), or a
+            dictionary with C(path) and C(manage).
+          - Their C(.vscode/settings.json), C(.vscode/launch.json), C(devcontainer.json) and workflows of GitHub Actions
+            are compared with the declaration by M(gopherops.devserver.go_env_drift).
+          - C(manage) lists the files that M(gopherops.devserver.go_env) edits as well. They are V(settings), V(launch)
+            and V(devcontainer). By default it edits none of them, because they are often under version control. It
+            never makes one, and never edits a workflow.
+        type: list
+        elements: raw
+        default: []
+      state:
+        description:
+          - V(absent) removes what was rendered for this user. The account may be gone already.
+          - Directories such as GOPATH, own lines and changed values of the user stay, and files of workspaces.
+        type: str
+        choices: [present, absent]
+        default: present
+      create:
+        description:
+          - Whether M(gopherops.devserver.ssh_access) creates a missing account, with a home and no password. Until then
+            other modules leave the user out.
+        type: bool
+        default: false
+      shell:
+        description: The login shell of an account that is created. Existing accounts keep theirs.
+        type: str
+        default: /bin/bash
+      authorized_keys:
+        description:
+          - Public keys that M(gopherops.devserver.ssh_access) adds to C(~/.ssh/authorized_keys), each with its options
+            if it has some. A key that is taken from the list is removed, unless the user has added it.
+        type: list
+        elements: str
+        default: []
+  exclusive:
+    description:
+      - Whether what was rendered for users who are not in O(users) is removed. By default it stays as it is, so a play
+        may list only some of the users.
+    type: bool
+    default: false
 """

@@ -35,6 +35,7 @@ notes:
 extends_documentation_fragment:
   - gopherops.devserver.attributes.writer
   - gopherops.devserver.declaration
+  - gopherops.devserver.declaration.users
 options:
   state:
     description:

@@ -22,6 +22,7 @@ description:
 extends_documentation_fragment:
   - gopherops.devserver.attributes.read_only
   - gopherops.devserver.declaration
+  - gopherops.devserver.declaration.users
   - gopherops.devserver.gopls_workarounds.drift
 attributes:
   action_group:

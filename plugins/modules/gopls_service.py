@@ -30,6 +30,7 @@ notes:
 extends_documentation_fragment:
   - gopherops.devserver.attributes.writer
   - gopherops.devserver.declaration
+  - gopherops.devserver.declaration.users
   - gopherops.devserver.gopls_workarounds
 attributes:
   action_group:

@@ -78,7 +78,7 @@ errors:
 """
 
 from ..module_utils._core.result import DevserverModule
-from ..module_utils._plan.host_plan import find_overlaps, join_messages, plan_role, secrets_of
+from ..module_utils._plan.host_plan import find_overlaps, join_messages, plan_role, secrets_of, without_pending
 
 
 def main() -> None:
@@ -87,6 +87,7 @@ def main() -> None:
     module = DevserverModule(argument_spec=spec, supports_check_mode=True)
     roles = module.take_params()["roles"]
     module.add_secrets(secrets_of([task for role in roles for task in role["tasks"]]))
+    roles = without_pending(roles)
     plans = [plan_role(role["role"], role["tasks"]) for role in roles]
     # The action plugin reports them, because a play can request that they are errors.
     warnings = list(dict.fromkeys(warning for plan in plans for warning in plan.warnings))

@@ -16,9 +16,10 @@ import sys
 import typing as t
 
 from .._core.errors import DevserverError
+from .._core.result import Outcome
 from .._host import rollback
 from .._host.command import SYSTEM_PATH, run
-from .._host.files import write_text
+from .._host.files import Changes, write_text
 from .._host.lock import locked
 from .._host.managed_files import FileEdit
 from .._host.process_tree import start_daemon
@@ -32,6 +33,27 @@ PROGRAM = os.path.join(DIRECTORY, "roll_back.py")
 # Seconds to wait for another run that writes, and for the manager to start the timer.
 _LOCK_TIMEOUT = 120
 _START_TIMEOUT = 20
+
+
+# The options of a module whose action plugin proves the access.
+ARGUMENT_SPEC: dict[str, t.Any] = {
+    "rollback_after": {"type": "int", "default": 60},
+    # The fields of AccessRequest. Without it no access is proven.
+    "_access": {"type": "dict"},
+}
+
+
+class AccessRequest(t.NamedTuple):
+    """What the action plugin requests: to prepare a rollback, or to end one by confirming or restoring the files.
+
+    ``probe`` requests nothing but a response, which proves that a connection works; ``proven`` means that one did.
+    """
+
+    prepare: bool = False
+    probe: bool = False
+    proven: bool = False
+    confirm: str = ""
+    roll_back: str = ""
 
 
 class ConnectionUnproven(Exception):
@@ -52,10 +74,11 @@ class AccessGuard:
         self.kept: list[str] = []
 
     @contextlib.contextmanager
-    def changing(self, edits: t.Sequence[FileEdit]) -> t.Iterator[None]:
+    def changing(self, edits: t.Sequence[FileEdit], reload: t.Sequence[str] = ()) -> t.Iterator[None]:
         """Make the host restore the host's own files of ``edits``, which are written inside of this block.
 
-        Raises ConnectionUnproven before that if no new connection has been proven to work.
+        ``reload`` is the command that makes a service read the restored files. Raises ConnectionUnproven before that if
+        no new connection has been proven to work.
         """
         states = [_state_of(edit) for edit in edits if edit.file.actor is None]
         if not states or not self._seconds:
@@ -65,7 +88,7 @@ class AccessGuard:
             raise ConnectionUnproven
         self.kept = [edit.file.path for edit in edits if edit.file.actor is not None]
         self.identifier = secrets.token_hex(8)
-        rollback.write_record(RECORD, self.identifier, states)
+        rollback.write_record(RECORD, self.identifier, states, reload)
         try:
             _start_timer(self.identifier, self._seconds)
             yield
@@ -84,6 +107,39 @@ def guarded(seconds: int, *, proven: bool = False) -> t.Iterator[AccessGuard]:
     with locked(rollback.lock_of(RECORD), timeout=_LOCK_TIMEOUT):
         rollback.restore(RECORD)
         yield AccessGuard(seconds, proven=proven)
+
+
+def converge_proven(
+    params: t.Mapping[str, t.Any], converge: t.Callable[[AccessGuard], Outcome], *, check: bool
+) -> Outcome:
+    """Return the outcome of ``converge``, which changes files inside of ``AccessGuard.changing``, or of a request."""
+    request = AccessRequest(**params.get("_access") or {})
+    if request.probe or request.confirm or request.roll_back:
+        if request.confirm:
+            confirm(request.confirm)
+        if request.roll_back:
+            roll_back(request.roll_back)
+        return Outcome({"changed": False})
+    if params["rollback_after"] < 0:
+        raise DevserverError(
+            f"rollback_after is {params['rollback_after']}",
+            expected="a number of seconds, or 0 for no proof",
+            remedy="omit rollback_after, which means 60",
+        )
+    try:
+        with guarded(params["rollback_after"] if request.prepare and not check else 0, proven=request.proven) as guard:
+            outcome = converge(guard)
+    except ConnectionUnproven:
+        return Outcome({"changed": False, "unproven": True})
+    if guard.identifier:
+        changed = {part["after_header"] for part in outcome.result["diff"]}
+        kept = [path for path in guard.kept if path in changed]
+        outcome.result.update(unconfirmed=guard.identifier, kept=kept)
+    if check and is_unconfirmed():
+        unconfirmed = Changes()
+        unconfirmed.add(RECORD, "files of an earlier run that no new connection has confirmed\n", "")
+        outcome.result.update(changed=True, diff=[*outcome.result["diff"], *unconfirmed.result()["diff"]])
+    return outcome
 
 
 def is_unconfirmed() -> bool:

@@ -53,6 +53,9 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
             "variables": {"type": "dict", "default": {}, "no_log": True},
             "workspaces": {"type": "list", "elements": "raw", "default": []},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "create": {"type": "bool", "default": False},
+            "shell": {"type": "str", "default": "/bin/bash"},
+            "authorized_keys": {"type": "list", "elements": "str", "default": []},
         },
     },
     "exclusive": {"type": "bool", "default": False},
@@ -155,11 +158,13 @@ def declaration_from(params: t.Mapping[str, t.Any]) -> Declaration:
     goroot = _absolute("devserver_goroot (goroot)", params["goroot"], "every user")
     path = params["path"] or STANDARD_PATH
     present = [user for user in params["users"] if user.get("state") != "absent"]
-    _validate_accounts([user["name"] for user in present])
-    users = [_user_environment(user, params, path) for user in present]
+    pending = pending_users(present)
+    created = [user for user in present if user["name"] not in pending]
+    validate_accounts([user["name"] for user in created])
+    users = [_user_environment(user, params, path) for user in created]
     # An account may be gone before the user is removed.
     absent = [user["name"] for user in params["users"] if user not in present]
-    _validate_unique([*(user.account.name for user in users), *absent])
+    _validate_unique([*(user.account.name for user in users), *pending, *absent])
     shared = [entry.replace("{goroot}", goroot) for entry in path if not set(_PLACEHOLDER.findall(entry)) - {"goroot"}]
     tools = {
         tool: _absolute(tool, str(file or ""), "devserver_vscode_tools (vscode_tools)")
@@ -169,6 +174,12 @@ def declaration_from(params: t.Mapping[str, t.Any]) -> Declaration:
     settings = params["vscode_settings"] or STANDARD_VSCODE_SETTINGS
     create, exclusive = params["vscode_create"], params["exclusive"]
     return Declaration(users, goroot, everyone, tools, create, settings, absent, exclusive)
+
+
+def pending_users(users: t.Iterable[t.Mapping[str, t.Any]]) -> list[str]:
+    """Return the listed users whose account the module ssh_access has yet to create; they get nothing until then."""
+    names = [user["name"] for user in users if user.get("create") and user.get("state") != "absent"]
+    return [name for name in names if not user_exists(name)]
 
 
 def _user_environment(user: t.Mapping[str, t.Any], params: t.Mapping[str, t.Any], path: list[str]) -> UserEnvironment:
@@ -314,7 +325,7 @@ def _absolute(name: str, path: str, user: str) -> str:
     return path.rstrip("/") or "/"
 
 
-def _validate_accounts(names: t.Sequence[str]) -> None:
+def validate_accounts(names: t.Sequence[str]) -> None:
     """Raise DevserverError with every user that the host does not know."""
     unknown = [name for name in names if not user_exists(name)]
     if len(unknown) > 1:

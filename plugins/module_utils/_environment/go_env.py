@@ -15,13 +15,14 @@ from .._core.redaction import shown_value
 from .._core.result import Outcome
 from .._host.accounts import user_exists
 from .._host.user_access import call_as
-from .access import RECORD, AccessGuard, ConnectionUnproven, confirm, guarded, is_unconfirmed, roll_back
+from .access import ARGUMENT_SPEC as ACCESS
+from .access import AccessGuard, converge_proven
 from .apply import apply, remove
 from .contexts import systemd_user
 from .contexts.pam import describe_host_path, host_path
 from .contexts.vscode_server import settings_record
 from .declaration import ARGUMENT_SPEC as DECLARATION
-from .declaration import Declaration, UserEnvironment, declaration_from
+from .declaration import Declaration, UserEnvironment, declaration_from, pending_users
 from .go_values import missing_toolchain, validate_with_go
 from .removal import known_users, own_directories, removed_files
 from .rendered import without_known_home
@@ -29,52 +30,16 @@ from .rendered import without_known_home
 ARGUMENT_SPEC: dict[str, t.Any] = {
     **DECLARATION,
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-    "rollback_after": {"type": "int", "default": 60},
-    # The fields of AccessRequest. Without it no access is proven.
-    "_access": {"type": "dict"},
+    **ACCESS,
 }
-
-
-class AccessRequest(t.NamedTuple):
-    """What the action plugin requests: to prepare a rollback, or to end one by confirming or restoring the files.
-
-    ``probe`` requests nothing but a response, which proves that a connection works; ``proven`` means that one did.
-    """
-
-    prepare: bool = False
-    probe: bool = False
-    proven: bool = False
-    confirm: str = ""
-    roll_back: str = ""
 
 
 def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
     """Write the declaration into every context, or remove all of it; with ``check`` only plan it."""
-    request = AccessRequest(**params.get("_access") or {})
-    if request.probe:
-        return Outcome({"changed": False})
-    if request.confirm:
-        confirm(request.confirm)
-        return Outcome({"changed": False})
-    if request.roll_back:
-        roll_back(request.roll_back)
-        return Outcome({"changed": False})
-    if params["rollback_after"] < 0:
-        raise DevserverError(
-            f"rollback_after is {params['rollback_after']}",
-            expected="a number of seconds, or 0 for no proof",
-            remedy="omit rollback_after, which means 60",
-        )
-    seconds = params["rollback_after"] if request.prepare and not check else 0
-    try:
-        with guarded(seconds, proven=request.proven) as guard:
-            outcome = (_remove if params["state"] == "absent" else _converge)(params, guard, check=check)
-    except ConnectionUnproven:
-        return Outcome({"changed": False, "unproven": True})
-    if guard.identifier:
-        changed = {part["after_header"] for part in outcome.result["diff"]}
-        kept = [path for path in guard.kept if path in changed]
-        outcome.result.update(unconfirmed=guard.identifier, suspect=_suspect(), kept=kept)
+    work = _remove if params["state"] == "absent" else _converge
+    outcome = converge_proven(params, lambda guard: work(params, guard, check=check), check=check)
+    if outcome.result.get("unconfirmed"):
+        outcome.result["suspect"] = _suspect()
     return outcome
 
 
@@ -94,8 +59,6 @@ def _converge(params: t.Mapping[str, t.Any], guard: AccessGuard, *, check: bool)
     # What is on the host already was validated before it was written. The plan of a new host has no Go yet.
     if check and applied.changes:
         validate_with_go(declaration, required=False)
-    if check and is_unconfirmed():
-        applied.changes.add(RECORD, "files of an earlier run that no new connection has confirmed\n", "")
     warnings = [
         f"the home directory {user.account.home} of user {user.account.name} is missing: nothing was written in it."
         " To fix this: create it, or let the user log in where that creates it; then run this again."
@@ -114,6 +77,12 @@ def _converge(params: t.Mapping[str, t.Any], guard: AccessGuard, *, check: bool)
         "skipped_files": [entry._asdict() for entry in applied.skipped],
         **applied.changes.result(),
     }
+    # The plan of a run that creates them comes before that.
+    pending = [] if check else pending_users(params["users"])
+    warnings += [
+        f"user {name} has no account yet: nothing was written. To fix this: run the role remote_access before this one"
+        for name in pending
+    ]
     without_home = {user.account.name for user in applied.without_home}
     warnings += [
         *_misspelt_names(declaration),

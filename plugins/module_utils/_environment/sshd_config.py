@@ -120,9 +120,7 @@ def user_variables(account: Account, timeout: float) -> tuple[list[Assignment], 
     allowed = keywords.get("permituserenvironment", "no")
     if allowed == "no":
         return [], []
-    names = {"%h": account.home, "%u": account.name, "%U": str(account.uid), "%%": "%"}
-    patterns = keywords.get("authorizedkeysfile", ".ssh/authorized_keys").split()
-    keys = [os.path.join(account.home, re.sub("%.", lambda token: names.get(token[0], ""), path)) for path in patterns]
+    keys = key_files(account, keywords)
     file = os.path.join(account.home, ".ssh/environment")
     texts = read_texts([*keys, file], account, timeout)
     of_keys = (_variables_of_key(line, path, number) for path in keys for number, line in _lines_of(texts, path))
@@ -131,6 +129,20 @@ def user_variables(account: Account, timeout: float) -> tuple[list[Assignment], 
     return [item for item in first if _is_allowed(item.name, allowed)], [
         item for item in of_file if _is_allowed(item.name, allowed)
     ]
+
+
+def key_files(account: Account, keywords: t.Mapping[str, str]) -> list[str]:
+    """Return the files with the keys of ``account``; ``keywords`` are the effective values."""
+    names = {"%h": account.home, "%u": account.name, "%U": str(account.uid), "%%": "%"}
+    patterns = keywords.get("authorizedkeysfile", ".ssh/authorized_keys").split()
+    return [os.path.join(account.home, re.sub("%.", lambda token: names.get(token[0], ""), path)) for path in patterns]
+
+
+def includes(path: str) -> bool:
+    """Return whether a line outside of Match blocks includes ``path``, which need not exist."""
+    values = [line.value for line in lines() if line.keyword == "include" and not line.match]
+    patterns = [os.path.join(os.path.dirname(CONFIGURATION), word.strip('"')) for word in " ".join(values).split()]
+    return any(fnmatch.fnmatchcase(path, pattern) for pattern in patterns)
 
 
 def _lines_of(texts: t.Mapping[str, str], path: str) -> t.Iterator[tuple[int, str]]:

@@ -17,6 +17,7 @@ import hashlib
 import json
 import os
 import re
+import subprocess
 import sys
 import time
 import typing as t
@@ -25,6 +26,8 @@ import typing as t
 _PAUSE = 0.5
 # Characters of a file, and of the record of all of them.
 _LARGEST = 64 << 20
+# Seconds for the service to read the restored files.
+_RELOAD_TIMEOUT = 30
 # As in _host/managed_block.py.
 _BLOCK = re.compile(
     r"^# BEGIN gopherops\.devserver.*?^# END gopherops\.devserver[^\n]*(\n|\Z)", re.DOTALL | re.MULTILINE
@@ -47,9 +50,13 @@ def lock_of(record: str) -> str:
     return record + ".lock"
 
 
-def write_record(record: str, identifier: str, states: t.Iterable[PreviousFile]) -> None:
-    """Write the record in one step; it is only readable for root, because files may contain secrets."""
-    content = {"identifier": identifier, "states": [[*state[:-1], _digest(state.new_text)] for state in states]}
+def write_record(record: str, identifier: str, states: t.Iterable[PreviousFile], reload: t.Sequence[str] = ()) -> None:
+    """Write the record in one step; it is only readable for root, because files may contain secrets.
+
+    ``reload`` is the command that makes a service read the restored files.
+    """
+    files = [[*state[:-1], _digest(state.new_text)] for state in states]
+    content = {"identifier": identifier, "states": files, "reload": list(reload)}
     _replace(record, json.dumps(content), 0o600, -1, -1)
 
 
@@ -73,8 +80,12 @@ def restore(record: str) -> list[str]:
     The last one that was written comes first, so that no file includes one that is gone. A file that somebody has
     edited since only loses the managed block, which may include such a file. The caller holds the lock.
     """
-    states = reversed(_read(record).get("states", []))
-    restored = [path for path, *state in states if _restore_file(path, *state)]
+    content = _read(record)
+    restored = [path for path, *state in reversed(content.get("states", [])) if _restore_file(path, *state)]
+    # Also if an earlier attempt was killed after it had restored them.
+    if content.get("reload"):
+        with contextlib.suppress(OSError, subprocess.SubprocessError):
+            subprocess.run(content["reload"], timeout=_RELOAD_TIMEOUT, stdin=subprocess.DEVNULL, check=False)
     forget(record)
     return restored
 

@@ -9,6 +9,7 @@ import os
 import typing as t
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.parsing.convert_bool import boolean
 
 from .._bundle import go_bundle_unpack
 from .._core.errors import DevserverError
@@ -17,11 +18,13 @@ from .._core.result import secrets_of as options_secrets
 from .._delve import dlv_service
 from .._delve.tls import dlv_tls, dlv_tls_client
 from .._environment import go_env
+from .._environment.declaration import pending_users
 from .._gopls import gopls_service
 from .._host import ca_trust, kernel_parameters
 from .._host.accounts import find_known_account
 from .._host.lock import find_holder, lock_file
 from .._host.path_names import is_below
+from .._remote_access import ssh_access
 from .._toolchain import go_toolchain
 from .._tools import go_tool
 
@@ -39,6 +42,7 @@ MODULES = {
         go_toolchain,
         gopls_service,
         kernel_parameters,
+        ssh_access,
     )
 }
 
@@ -73,6 +77,33 @@ def plan_role(role: str, tasks: t.Sequence[t.Mapping[str, t.Any]]) -> RolePlan:
         plan.warnings += [*outcome.warnings, *_describe_lock(task["args"].get("root", ""))]
         plan.reasons += _reasons(name, outcome)
     return plan
+
+
+def without_pending(roles: t.Sequence[t.Mapping[str, t.Any]]) -> list[dict[str, t.Any]]:
+    """Return ``roles`` without the services and tools of users whose account this run has yet to create.
+
+    They are planned by the role itself, which runs after the one that creates the accounts.
+    """
+    entries = [user for role in roles for task in role["tasks"] for user in task["args"].get("users") or ()]
+    users = [user for user in entries if isinstance(user, dict) and user.get("name")]
+    pending = pending_users([dict(user, create=boolean(user.get("create", False), strict=False)) for user in users])
+    return [
+        dict(role, tasks=[dict(task, args=_args_without(task["args"], pending)) for task in role["tasks"]])
+        for role in roles
+    ]
+
+
+def _args_without(args: t.Mapping[str, t.Any], users: t.Sequence[str]) -> dict[str, t.Any]:
+    """Return options of a module without the entries of lists that are for ``users``."""
+
+    def is_kept(entry: t.Any) -> bool:
+        names = [entry.get("user"), *(entry.get("users") or ())] if isinstance(entry, dict) else []
+        return not set(filter(None, names)) & set(users)
+
+    return {
+        name: list(filter(is_kept, value)) if isinstance(value, list) and users else value
+        for name, value in args.items()
+    }
 
 
 def _describe_lock(root: str) -> list[str]:

@@ -20,7 +20,7 @@ LAYERS = (
     ("_systemd", "_shells", "_protocols", "_jsonc"),
     ("_environment", "_toolchain"),
     ("_tools",),
-    ("_bundle", "_gopls", "_delve"),
+    ("_bundle", "_gopls", "_delve", "_remote_access"),
     ("_drift", "_plan", "_support_bundle", "_verify"),
 )
 RANKS = {package: rank for rank, packages in enumerate(LAYERS) for package in packages}

@@ -28,7 +28,9 @@ PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
 SPECS = [yaml.safe_load(path.read_text())["argument_specs"] for path in ROOT.glob("roles/*/meta/argument_specs.yml")]
 VARIABLES = {name for spec in SPECS for entry in spec.values() for name in entry.get("options", {})}
 # Variables of playbooks, and registered results.
-RESULTS = {f"{name}_result" for name in ("debugger", "drift", "environment", "language_server", "tools")}
+RESULTS = {
+    f"{name}_result" for name in ("debugger", "drift", "environment", "language_server", "remote_access", "tools")
+}
 OTHER_VARIABLES = {"bundle_builder", "bundle_made", "debugger_tls_result", "devserver_plan", *RESULTS}
 PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
 # Strings in the code that have a variable's form: an attribute of Python's ssl.SSLCertVerificationError.
@@ -36,7 +38,7 @@ OTHER_STRINGS = {"verify_code"}
 # The prefixes of the roles. Not a part of a path, of a file's name or of an identifier.
 VARIABLE = re.compile(
     r"(?<![\w/.-])(?:devserver|toolchain|tools|bundle|trust|environment|language_server|debugger|drift|verify"
-    r"|support_bundle)_[a-z0-9_]+\b(?![/.(-])"
+    r"|remote_access|support_bundle)_[a-z0-9_]+\b(?![/.(-])"
 )
 
 

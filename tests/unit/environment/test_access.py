@@ -16,7 +16,7 @@ import pytest
 from ansible.errors import AnsibleConnectionFailure
 from ansible.playbook.play_context import PlayContext
 from ansible.plugins.loader import connection_loader
-from ansible_collections.gopherops.devserver.plugins.action import go_env as action
+from ansible_collections.gopherops.devserver.plugins.action.go_env import ActionModule
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment import access, apply, go_env
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import pam
@@ -27,6 +27,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_
     block_in,
     users_file,
 )
+from ansible_collections.gopherops.devserver.plugins.plugin_utils import access as action
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root changes the host's files")
 
@@ -175,7 +176,7 @@ def test_other_connections_are_opened_again() -> None:
         assert plugin.exec_command("echo hello")[1] == b"hello\n"
 
 
-class LockedOut(action.ActionModule):
+class LockedOut(ActionModule):
     """The action on a host to which no new connection can be made for some requests."""
 
     def __init__(self, host: Host, *fails: str) -> None:

@@ -146,3 +146,17 @@ def test_the_time_begins_when_the_run_has_written_all(changed: Changed) -> None:
         assert (process.poll(), changed.states()) == (None, AFTER)
     process.communicate(timeout=20)
     assert changed.states() == BEFORE
+
+
+def test_a_service_reads_the_restored_files_also_after_a_killed_attempt(changed: Changed) -> None:
+    log = changed.directory / "record.log"
+    command = ["/bin/sh", "-c", f"cat {changed.directory}/changed >> {log}; exit 1"]
+    file = changed.directory / "changed"
+    state = PreviousFile(str(file), "previous\n", 0o644, *OWNER, file.read_text())
+    for _time in range(2):
+        rollback.write_record(changed.record, RUN, [state], command)
+        rollback.restore(changed.record)
+    assert log.read_text() == "previous\n" * 2
+    rollback.write_record(changed.record, RUN, [state], ["/none"])
+    rollback.restore(changed.record)
+    assert not pathlib.Path(changed.record).exists()

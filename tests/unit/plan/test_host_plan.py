@@ -19,6 +19,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._plan.host_pla
     find_overlaps,
     plan_role,
     secrets_of,
+    without_pending,
 )
 
 from tests.support.playbooks import Playbooks
@@ -476,3 +477,24 @@ def _modules_in(tasks: t.Any) -> set[str]:
         return set()
     own = {key for key in tasks if key.startswith("gopherops.devserver.")}
     return own.union(*(_modules_in(tasks.get(key)) for key in ("block", "rescue", "always")))
+
+
+def test_services_and_tools_of_accounts_to_be_created_are_left_to_their_roles() -> None:
+    users = [{"name": "ds-missing", "create": "yes"}, {"name": "root", "create": True}, {"name": "ds-other"}]
+    options = {
+        "services": [{"name": "api", "user": "ds-missing"}, {"name": "shop", "user": "root"}],
+        "tools": [{"name": "a", "users": ["root", "ds-missing"]}, {"name": "b"}],
+        "path": ["/usr/bin"],
+    }
+    roles = [
+        {"role": "environment", "tasks": [{"module": "go_env", "args": {"users": users}}]},
+        {"role": "other", "tasks": [{"module": "dlv_service", "args": options}]},
+    ]
+    first, second = without_pending(roles)
+    assert first == roles[0]
+    assert second["tasks"][0]["args"] == {
+        "services": [{"name": "shop", "user": "root"}],
+        "tools": [{"name": "b"}],
+        "path": ["/usr/bin"],
+    }
+    assert without_pending(roles[1:]) == roles[1:]
