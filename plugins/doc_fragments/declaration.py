@@ -80,15 +80,21 @@ options:
       workspaces:
         description:
           - Directories that this user works in. An entry is a path, with the placeholders of O(variables), or a
-            dictionary with C(path) and C(manage).
+            dictionary with C(path), C(manage) and C(settings).
           - Their C(.vscode/settings.json), C(.vscode/launch.json), C(devcontainer.json) and workflows of GitHub Actions
             are compared with the declaration by M(gopherops.devserver.go_env_drift).
           - C(manage) lists the files that M(gopherops.devserver.go_env) edits as well. They are V(settings), V(launch)
             and V(devcontainer). By default it edits none of them, because they are often under version control. It
             never makes one, and never edits a workflow.
+          - C(settings) are settings that M(gopherops.devserver.go_editor) writes into the workspace's
+            C(.vscode/settings.json), which it makes if it is missing; C(manage) must have V(settings).
         type: list
         elements: raw
         default: []
+      editor_settings:
+        description: Settings of this user's editors, which M(gopherops.devserver.go_editor) writes.
+        type: dict
+        default: {}
       state:
         description:
           - V(absent) removes what was rendered for this user. The account may be gone already.

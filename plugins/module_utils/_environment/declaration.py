@@ -52,6 +52,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
             "name": {"type": "str", "required": True},
             "variables": {"type": "dict", "default": {}, "no_log": True},
             "workspaces": {"type": "list", "elements": "raw", "default": []},
+            "editor_settings": {"type": "dict", "default": {}},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "create": {"type": "bool", "default": False},
             "shell": {"type": "str", "default": "/bin/bash"},
@@ -99,7 +100,7 @@ class UserEnvironment:
 
     ``workspaces`` are directories, ``vscode_settings`` the machine settings of each VS Code server, the main one first.
     ``telemetry`` is GOTELEMETRY, which is a file and no variable to go; empty if it is not declared. ``manage`` has
-    the kinds of CHECKOUT_FILES that are edited, by workspace.
+    the kinds of CHECKOUT_FILES that are edited, by workspace, ``workspace_settings`` the editor's settings there.
     """
 
     account: Account
@@ -109,6 +110,8 @@ class UserEnvironment:
     vscode_settings: t.Sequence[str] = ()
     telemetry: str = ""
     manage: t.Mapping[str, t.Collection[str]] = dataclasses.field(default_factory=dict)
+    editor_settings: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
+    workspace_settings: t.Mapping[str, t.Mapping[str, t.Any]] = dataclasses.field(default_factory=dict)
 
     @property
     def directories(self) -> dict[str, str]:
@@ -208,30 +211,33 @@ def _user_environment(user: t.Mapping[str, t.Any], params: t.Mapping[str, t.Any]
         return [_absolute(option, value, account.name) for value in values]
 
     entries = [_workspace(entry, account.name) for entry in user.get("workspaces") or []]
-    workspaces = paths("workspaces", [path for path, _manage in entries])
+    workspaces = dict(zip(paths("workspaces", [entry["path"] for entry in entries]), entries))
     return UserEnvironment(
         account,
         variables,
         paths("PATH (devserver_path)", path),
-        workspaces,
+        list(workspaces),
         paths("vscode_settings (devserver_vscode_settings)", params["vscode_settings"] or STANDARD_VSCODE_SETTINGS),
         telemetry,
-        {workspace: manage for workspace, (_path, manage) in zip(workspaces, entries) if manage},
+        {path: entry["manage"] for path, entry in workspaces.items() if entry.get("manage")},
+        user.get("editor_settings") or {},
+        {path: entry["settings"] for path, entry in workspaces.items() if entry.get("settings")},
     )
 
 
-def _workspace(entry: t.Any, user: str) -> tuple[str, t.Sequence[str]]:
-    """Return the path of a workspace as it is declared, and the kinds of files that are edited in it."""
+def _workspace(entry: t.Any, user: str) -> t.Mapping[str, t.Any]:
+    """Return a workspace as it is declared, with its ``path``."""
     if isinstance(entry, str):
-        return entry, ()
-    path = entry.get("path") if isinstance(entry, dict) else None
-    if not isinstance(path, str) or set(entry) - {"path", "manage"}:
+        return {"path": entry}
+    declared: dict[str, t.Any] = entry if isinstance(entry, dict) else {}
+    path = declared.get("path")
+    if not isinstance(path, str) or set(declared) - {"path", "manage", "settings"}:
         raise DevserverError(
             f"workspaces of user {user} has the entry {entry!r}",
-            expected="a path, or a dictionary with path and manage",
+            expected="a path, or a dictionary with path, manage and settings",
             remedy="write it as {path: '{home}/shop', manage: [settings, launch, devcontainer]}",
         )
-    manage = [] if entry.get("manage") is None else entry["manage"]
+    manage = [] if declared.get("manage") is None else declared["manage"]
     unknown = [kind for kind in manage if kind not in list(CHECKOUT_FILES)] if isinstance(manage, list) else [manage]
     if unknown:
         raise DevserverError(
@@ -239,7 +245,14 @@ def _workspace(entry: t.Any, user: str) -> tuple[str, t.Sequence[str]]:
             expected=f"a list of {', '.join(CHECKOUT_FILES)}",
             remedy="correct the list; workflow files are never edited",
         )
-    return path, manage
+    settings = declared.get("settings") or {}
+    if not isinstance(settings, dict) or (settings and "settings" not in manage):
+        raise DevserverError(
+            f"settings of the workspace {path} of user {user} cannot be written",
+            expected="a dictionary of settings, and manage with settings",
+            remedy="add settings to manage, or remove the settings",
+        )
+    return declared
 
 
 def _telemetry(mode: str, user: str) -> str:

@@ -20,7 +20,7 @@ from .access import AccessGuard, converge_proven
 from .apply import apply, remove
 from .contexts import systemd_user
 from .contexts.pam import describe_host_path, host_path
-from .contexts.vscode_server import settings_record
+from .contexts.vscode_server import settings_records
 from .declaration import ARGUMENT_SPEC as DECLARATION
 from .declaration import Declaration, UserEnvironment, declaration_from, pending_users
 from .go_values import missing_toolchain, validate_with_go
@@ -54,8 +54,7 @@ def _converge(params: t.Mapping[str, t.Any], guard: AccessGuard, *, check: bool)
     declaration = declaration_from(params)
     if not check:
         validate_with_go(declaration, required=True)
-    records = [settings_record(declaration)] if declaration.users else []
-    applied = apply(declaration, check=check, records=records, changing=guard.changing)
+    applied = apply(declaration, check=check, records=settings_records(declaration), changing=guard.changing)
     # What is on the host already was validated before it was written. The plan of a new host has no Go yet.
     if check and applied.changes:
         validate_with_go(declaration, required=False)

@@ -19,6 +19,7 @@ from .._host.managed_block import has_block, without_block
 from .._host.managed_files import ManagedFile, files_of_removed, named_files, whole_file
 from .._host.records import record_path
 from .contexts import KINDS, OWN_DIRECTORIES, fish, goenv, login, pam, shell, systemd_system, systemd_user, zsh
+from .contexts.machine_settings import MachineSettings
 from .declaration import Declaration
 from .rendered import FISH, POSIX, ROLE
 
@@ -53,6 +54,7 @@ def removed_files(declaration: Declaration, users: t.Collection[str]) -> list[Ma
         whole_file(pam.everyones_configuration(), None),
         *of_users,
         *_unrecorded_files(users),
+        MachineSettings({ROLE: {}}).record(lambda _name: True),
         whole_file(record_path(ROLE), None),
     ]
 

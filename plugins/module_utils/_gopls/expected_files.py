@@ -13,14 +13,16 @@ import typing as t
 
 from .._core.errors import DevserverError
 from .._core.sizes import MIB
+from .._environment.contexts.editor_files import EditorFile, removals_of
+from .._environment.contexts.machine_settings import MachineSettings, Settings
 from .._environment.contexts.vscode_server import machine_settings, shared_path
 from .._environment.declaration import UserEnvironment
 from .._host.accounts import Account, find_account, find_known_account
 from .._host.managed_files import ManagedFile, named_files
 from .._host.program import source_of
 from .._host.records import Record, read_record, record_file, record_path
+from .._jsonc.editor import Edit
 from . import host_files, paths, prewarm, units
-from .editor import MachineSettings, cleared_settings_file, settings_file
 from .expected import ExpectedDaemons
 
 ROLE = "language_server"
@@ -43,7 +45,9 @@ def expected_files(expected: ExpectedDaemons, kept: t.Sequence[str], applied: Ap
         _file(shared_path(gopls), host_files.render_shared_gopls(gopls), mode=0o755),
     ]
     for user in expected.users:
-        files += _user_files(expected, user, applied)
+        variables = host_files.gopls_variables(user.account.name, expected.daemon.limits, expected.environment)
+        files.append(_file(paths.environment_file(user.account.name), host_files.render_variables(variables)))
+    files += _editor_files(expected, applied)
     files += [_limited_file(name, expected) for name in kept]
     return [*files, *_system_files(expected, kept)] if expected.shared else files
 
@@ -62,7 +66,7 @@ def removed_files(
     expected: ExpectedDaemons, removed: t.Sequence[str], kept: t.Sequence[str], applied: Applied
 ) -> list[ManagedFile]:
     """Return the files of ``removed`` users, and the shared ones if nobody else has a daemon, each without content."""
-    files = []
+    files = [] if expected.users else [MachineSettings({ROLE: {}}).record(expected.removes)]
     for name in removed:
         files.append(_file(paths.prewarm_file(name), None))
         with contextlib.suppress(DevserverError):  # The account may be gone as well.
@@ -84,21 +88,38 @@ def removed_files(
     return [*files, *(_file(paths.environment_file(name), None) for name in removed)]
 
 
-def _user_files(expected: ExpectedDaemons, user: UserEnvironment, applied: Applied) -> list[ManagedFile]:
-    name = user.account.name
-    variables = host_files.gopls_variables(name, expected.daemon.limits, expected.environment)
-    remote = [f"-remote=unix;{paths.socket_of(name)}"] if expected.shared else []
-    settings = MachineSettings(
-        [*remote, *(["-rpc.trace"] if expected.trace else [])],
-        expected.settings,
-        applied.get("settings") or {},
-        "" if expected.shared else shared_path(expected.daemon.gopls),
-    )
-    editor = [
-        settings_file(user.account, path, settings, create=expected.vscode_create and place == 0)
-        for place, path in enumerate(user.vscode_settings)
+def _editor_files(expected: ExpectedDaemons, applied: Applied) -> list[ManagedFile]:
+    """Return the settings of the users' editors, and their record."""
+    settings = MachineSettings({ROLE: {user.account.name: _declared(expected, user) for user in expected.users}})
+    files = [
+        settings.file(
+            user.account,
+            path,
+            previous=_previous(user.account.name, applied),
+            create=expected.vscode_create and number == 0,
+        )
+        for user in expected.users
+        for number, path in enumerate(user.vscode_settings)
     ]
-    return [_file(paths.environment_file(name), host_files.render_variables(variables)), *editor]
+    return [*files, settings.record(expected.removes)]
+
+
+def _previous(name: str, applied: Applied) -> Settings:
+    """Return what an earlier version has written into the settings of a user's editors."""
+    return {"go.languageServerFlags": [_remote(name)], "gopls": applied.get("settings") or {}}
+
+
+def _remote(name: str) -> str:
+    return f"-remote=unix;{paths.socket_of(name)}"
+
+
+def _declared(expected: ExpectedDaemons, user: UserEnvironment) -> Settings:
+    """Return the settings of a user's editors: how they start gopls, and those of gopls."""
+    remote = [_remote(user.account.name)] if expected.shared else []
+    flags = [*remote, *(["-rpc.trace"] if expected.trace else [])]
+    tools = {} if expected.shared else {"gopls": shared_path(expected.daemon.gopls)}
+    parts = {"go.languageServerFlags": flags, "gopls": dict(expected.settings), "go.alternateTools": tools}
+    return {name: value for name, value in parts.items() if value}
 
 
 def _known_accounts(names: t.Iterable[str]) -> list[Account]:
@@ -138,9 +159,16 @@ def _render_program(module: t.Any) -> str:
 
 def _cleared_settings(expected: ExpectedDaemons, account: Account, applied: Applied) -> list[ManagedFile]:
     recorded = read_record(ROLE, _values_to_record(expected))
-    files = machine_settings(account, recorded["vscode_settings"])
-    previous, programs = applied.get("settings") or {}, _shared_scripts(expected)
-    return [cleared_settings_file(account, path, previous, programs) for path in files]
+    settings, programs = MachineSettings({ROLE: {}}), _shared_scripts(expected)
+    previous = _previous(account.name, applied)
+
+    def corrections(file: EditorFile) -> list[Edit]:
+        return removals_of(file, "go.alternateTools", lambda _name, value: value in programs)
+
+    return [
+        settings.cleared_file(account, path, previous=previous, corrections=corrections)
+        for path in machine_settings(account, recorded["vscode_settings"])
+    ]
 
 
 def _shared_scripts(expected: ExpectedDaemons) -> list[str]:

@@ -7,7 +7,6 @@
 | units of systemd | units.py |
 | scripts, log rotation, tmpfiles.d | host_files.py |
 | which file each user gets, and which are removed | expected_files.py |
-| VS Code's machine settings | editor.py |
 """
 
 from __future__ import annotations

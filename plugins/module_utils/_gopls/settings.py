@@ -85,7 +85,9 @@ def _parse_setting(entry: t.Mapping[str, t.Any]) -> SchemaEntry:
     )
 
 
-def validate_settings(settings: t.Mapping[str, t.Any], schema: Schema) -> list[str]:
+def validate_settings(
+    settings: t.Mapping[str, t.Any], schema: Schema, option: str = "language_server_settings"
+) -> list[str]:
     """Return messages about deprecated ``settings``; raise DevserverError with all that gopls would reject."""
     problems, deprecated = [], []
     for name, value in settings.items():
@@ -101,7 +103,7 @@ def validate_settings(settings: t.Mapping[str, t.Any], schema: Schema) -> list[s
         raise DevserverError(
             "gopls would reject settings. " + "; ".join(problems),
             expected="names and types as 'gopls api-json' of the pinned version lists them",
-            remedy="correct language_server_settings, or pin a gopls that has these settings",
+            remedy=f"correct {option}, or pin a gopls that has these settings",
             rejected=problems,
         )
     return deprecated

@@ -17,6 +17,7 @@ from .._core.result import Outcome
 from .._core.result import secrets_of as options_secrets
 from .._delve import dlv_service
 from .._delve.tls import dlv_tls, dlv_tls_client
+from .._editor import go_editor
 from .._environment import go_env
 from .._environment.declaration import pending_users
 from .._gopls import gopls_service
@@ -37,6 +38,7 @@ MODULES = {
         dlv_tls,
         dlv_tls_client,
         go_bundle_unpack,
+        go_editor,
         go_env,
         go_tool,
         go_toolchain,

@@ -40,7 +40,7 @@ REASONS: dict[str, str] = {
         _gopls/session_probe/probe _gopls/session_probe/sample_positions _toolchain/modules_of_workspace
         _toolchain/unmanaged _toolchain/workspaces _drift/collect/directories _drift/collect/unresponsive
         _drift/collect/forged_places
-        _tools/build_info _verify/user_sandbox
+        _editor/extensions _tools/build_info _verify/user_sandbox
     """,
     "only whether a path exists, where it leads or when it was changed, for a report or a message": """
         _delve/running _delve/session_probe/causes _gopls/session_probe/checks _host/disk_space _protocols/lsp
@@ -50,7 +50,8 @@ REASONS: dict[str, str] = {
         _remote_access/accounts _remote_access/authorized_keys _remote_access/sshd
         _delve/dlv_service _delve/install _delve/tls/install _delve/tls/validity _drift/collect/debug_services
         _drift/collect/language_servers _drift/collect/requirements _drift/collect/ssh_denials
-        _drift/collect/sudoers _drift/collect/tools _environment/access _environment/contexts/cron
+        _drift/collect/sudoers _drift/collect/tools _editor/go_editor _editor/settings
+        _environment/access _environment/contexts/cron
         _environment/contexts/pam _environment/contexts/shell _environment/contexts/ssh
         _environment/contexts/ssh_terminal _environment/contexts/systemd _environment/contexts/systemd_user
         _environment/contexts/vscode_server _environment/contexts/zsh _environment/go_command

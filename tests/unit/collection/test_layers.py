@@ -21,6 +21,7 @@ LAYERS = (
     ("_environment", "_toolchain"),
     ("_tools",),
     ("_bundle", "_gopls", "_delve", "_remote_access"),
+    ("_editor",),
     ("_drift", "_plan", "_support_bundle", "_verify"),
 )
 RANKS = {package: rank for rank, packages in enumerate(LAYERS) for package in packages}

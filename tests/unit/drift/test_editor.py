@@ -19,8 +19,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records.observation import Observation
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules import editor
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Snapshot
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.vscode_go import SETTINGS as SETTINGS_KNOWN
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.vscode_go import TYPES
+from ansible_collections.gopherops.devserver.plugins.module_utils._editor.vscode_go import SETTINGS as SETTINGS_KNOWN
+from ansible_collections.gopherops.devserver.plugins.module_utils._editor.vscode_go import TYPES
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.vscode_debug import (
     VscodeDebugKind,
 )

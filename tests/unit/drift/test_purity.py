@@ -27,7 +27,7 @@ FUNCTIONS = {
 # Of our packages: everything in _core and in these packages and modules of _drift; and these types, constants and pure
 # functions.
 PACKAGES = ("_core.", "_drift.records", "_drift.rules")
-MODULES = {"_drift.cells", "_drift.finding", "_drift.snapshot", "_drift.vscode_go"}
+MODULES = {"_drift.cells", "_drift.finding", "_drift.snapshot", "_editor.vscode_go"}
 NAMES = {
     "_delve.running": {"RunningService"},
     "_environment": {"goenv_file"},

@@ -867,15 +867,3 @@ def test_the_users_rights_count_and_not_roots(editor_host: Host) -> None:
     assert "cannot read" in read_editor_file(str(path), find_account("nobody")).problem
     path.chmod(0o644)
     assert read_editor_file(str(path), find_account("nobody")).value() == {}
-
-
-@pytest.mark.parametrize("systemd", [True, False])
-def test_the_record_is_the_same_before_and_after_the_script_of_gopls_is_written(
-    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, systemd: bool
-) -> None:
-    monkeypatch.setattr(vscode_server, "manager_runs", lambda: systemd)
-    declaration = Declaration([], "/g", [], vscode_tools={"gopls": str(tmp_path / "gopls")})
-    before = vscode_server.settings_record(declaration).content(None)
-    (tmp_path / "gopls-shared").touch()
-    assert vscode_server.settings_record(declaration).content(before) == before
-    assert ("gopls-shared" in (before or "")) is not systemd

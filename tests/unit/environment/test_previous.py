@@ -115,7 +115,7 @@ def test_the_paths_and_tools_of_earlier_declarations_are_recorded(
     monkeypatch.setattr(records, "DIRECTORY", str(tmp_path / "records"))
     for number in (1, 2):
         declared = dataclasses.replace(now(), vscode_settings=[f"/s{number}"], vscode_tools={"dlv": f"/dlv{number}"})
-        write_all(plan_edits([vscode_server.settings_record(declared)]))
+        write_all(plan_edits(vscode_server.settings_records(declared)))
     removed = dataclasses.replace(now(), users=[], goroot="/other", exclusive=True)
     files = vscode_server.VscodeServerKind().managed_files(removed)
     assert [file.path for file in files] == ["/s1", "/s2"]

@@ -32,7 +32,6 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._core.sizes im
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import systemd_system
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls import (
-    editor,
     expected_files,
     gopls_service,
     host_files,
@@ -604,24 +603,6 @@ def test_a_user_name_that_systemd_reads_as_an_id_is_rejected(daemon_host, name):
     user = UserEnvironment(daemon_host.user.account._replace(name=name), {}, [])
     with pytest.raises(DevserverError, match=f"the user name '{name}' is a number"):
         daemon_host.apply(user)
-
-
-@pytest.mark.parametrize(
-    ("flags", "managed", "after"),
-    [
-        (None, ["-remote=unix;/s"], ["-remote=unix;/s"]),
-        (["-mine"], ["-remote=unix;/s"], ["-remote=unix;/s", "-mine"]),
-        (["-mine", "-remote=auto"], ["-remote=unix;/s"], ["-remote=unix;/s", "-mine"]),
-        (["-remote=unix;/s", "-rpc.trace"], ["-remote=unix;/s"], ["-remote=unix;/s"]),
-        (["-remote=unix;/s"], [], None),
-        ("broken", ["-remote=unix;/s"], ["-remote=unix;/s"]),
-    ],
-)
-def test_flags_of_the_user_are_kept(flags, managed, after):
-    text = json.dumps({} if flags is None else {"go.languageServerFlags": flags})
-    file = editor.settings_file(find_account(ME), "/s.json", editor.MachineSettings(managed, {}, {}), create=False)
-    assert json.loads(file.content(text) or "").get("go.languageServerFlags") == after
-    assert file.content(file.content(text)) == file.content(text)
 
 
 @pytest.mark.parametrize(

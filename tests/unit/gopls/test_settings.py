@@ -9,6 +9,7 @@ import typing as t
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._editor.settings import validate
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.settings import (
     Schema,
     read_schema,
@@ -77,6 +78,15 @@ def test_known_settings_are_valid(schema: Schema, settings: dict[str, t.Any]) ->
 def test_settings_that_gopls_would_reject_are_named(schema: Schema, settings: dict[str, t.Any], message: str) -> None:
     with pytest.raises(DevserverError, match=message):
         validate_settings(settings, schema)
+
+
+def test_the_vulnerability_check_of_the_extension_is_one_that_gopls_knows(schema: Schema) -> None:
+    """gopls 0.16 has no Prompt, which is the extension's default from 0.52 on."""
+    for value in ("Imports", "Off"):
+        assert validate({"go.diagnostic.vulncheck": value}, "editor_settings", "0.57.2", lambda: schema) == []
+    with pytest.raises(DevserverError, match=r"ui\.diagnostic\.vulncheck must be .*, got 'Prompt'") as caught:
+        validate({"go.diagnostic.vulncheck": "Prompt"}, "editor_settings", "0.57.2", lambda: schema)
+    assert "correct editor_settings" in str(caught.value)
 
 
 def test_all_problems_are_reported_at_once(schema: Schema) -> None:

@@ -92,8 +92,8 @@ def test_the_example_of_a_message_is_valid(name: str) -> None:
         (
             "devserver_users",
             [{"names": "alice", "name": "alice"}],
-            "devserver_users[0] has the unknown key 'names'. Expected: the keys name, variables, workspaces, state,"
-            " create, shell, authorized_keys. To fix this: correct the key to name.",
+            "devserver_users[0] has the unknown key 'names'. Expected: the keys name, variables, workspaces,"
+            " editor_settings, state, create, shell, authorized_keys. To fix this: correct the key to name.",
         ),
         (
             "devserver_users",

@@ -10,12 +10,12 @@ import os
 import typing as t
 
 from ..._core.provenance import Source
+from ..._editor.vscode_go import DEPRECATED, FICTIONAL, LAUNCH_ATTRIBUTES, SETTINGS, TYPES
 from ..._environment.declaration import UserEnvironment
 from ..cells import in_order, plain_path, same_value
 from ..finding import Finding, Remedy, Rule
 from ..records.editor_settings import EditorSettings, Setting
 from ..snapshot import PROVISION_AGAIN, Snapshot
-from ..vscode_go import DEPRECATED, FICTIONAL, LAUNCH_ATTRIBUTES, SETTINGS, TYPES
 
 FICTIONAL_SETTING = Rule(
     "GD801",

@@ -8,6 +8,7 @@ takes its environment. The Go extension lays its settings over that.
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
 import typing as t
@@ -17,7 +18,7 @@ from ..._host.accounts import Account, can_log_in
 from ..._host.command import session_environment
 from ..._host.managed_files import ManagedFile
 from ..._host.records import read_record, record_file
-from ..._jsonc.editor import Edit, Merge, Put, Remove
+from ..._jsonc.editor import Edit, Put
 from ..._shells.startup import Startup
 from ..._systemd.systemctl import manager_runs
 from ..declaration import CHECKOUT_FILES, Declaration, UserEnvironment
@@ -29,7 +30,6 @@ from .editor_files import (
     EditorFile,
     EditorPlace,
     can_be_given,
-    cleared_file,
     code_workspaces,
     edited_file,
     filled,
@@ -38,6 +38,7 @@ from .editor_files import (
     removals_of,
 )
 from .login import interactive_login
+from .machine_settings import MachineSettings
 from .shell import login_kinds, probe_startup, trace_startup, unsupported_shell
 from .ssh import SshContext, environment_over_ssh, probe_login, variables_over_ssh
 
@@ -178,18 +179,27 @@ class VscodeServerKind(ContextKind):
         ]
 
     def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
+        settings = _settings(declaration)
         machine = [
-            _settings(user, declaration, path, create=declaration.vscode_create and number == 0)
+            settings.file(
+                user.account,
+                path,
+                previous={"go.toolsEnvVars": dropped(user)},
+                corrections=functools.partial(_corrections, user=user, declaration=declaration),
+                create=declaration.vscode_create and number == 0,
+            )
             for user in declaration.users
             for number, path in enumerate(user.vscode_settings)
         ]
         removed = [
-            _cleared_settings(account, path, declaration)
+            _cleared_settings(settings, account, path, declaration)
             for account in departed(declaration)
             for path in machine_settings(account, _recorded(declaration)["vscode_settings"])
         ]
         workspaces = [
-            _settings_of_workspace(user, declaration, workspace_settings(directory))
+            _settings_of_workspace(
+                user, declaration, workspace_settings(directory), settings.assembled(user.account.name)
+            )
             for user, directory in declaration.managed_workspaces("settings")
         ]
         return [*machine, *removed, *workspaces]
@@ -273,21 +283,19 @@ def _start_up(account: Account, variables: t.Sequence[Assignment]) -> Startup:
     return interactive_login(account, {**environment_over_ssh(account, variables), _RESOLVING: "1"})
 
 
-def _settings(user: UserEnvironment, declaration: Declaration, path: str, *, create: bool) -> ManagedFile:
-    """Return machine settings with the declared values."""
-    before = dropped(user)
-
-    def edits(file: EditorFile) -> list[Edit]:
-        kept = [*_corrections(file, user, declaration), *file.removals(["go.toolsEnvVars"], before)]
-        return [*kept, Merge(_expected(user, declaration))]
-
-    # Variables may hold a proxy's password, so new settings are the user's alone.
-    return edited_file(path, user.account, edits, create=create, mode=0o600)
+def _settings(declaration: Declaration) -> MachineSettings:
+    tools = {"go": f"{declaration.goroot}/bin/go", **declaration.vscode_tools}
+    declared = {
+        user.account.name: {"go.alternateTools": tools, "go.toolsEnvVars": user.variables, **_UPDATES}
+        for user in declaration.users
+    }
+    return MachineSettings({ROLE: declared})
 
 
-def settings_record(declaration: Declaration) -> ManagedFile:
-    """Return the record of what a later run, without this declaration, needs to remove the settings."""
-    return record_file(ROLE, _values_to_record(declaration))
+def settings_records(declaration: Declaration) -> list[ManagedFile]:
+    """Return the records of what the runs of other roles add to the settings, and later ones need to remove them."""
+    records = [_settings(declaration).record(declaration.removes)]
+    return [*records, record_file(ROLE, _values_to_record(declaration))] if declaration.users else records
 
 
 def _recorded(declaration: Declaration) -> dict[str, list[str]]:
@@ -296,39 +304,32 @@ def _recorded(declaration: Declaration) -> dict[str, list[str]]:
 
 def _values_to_record(declaration: Declaration) -> dict[str, list[str]]:
     tools = [("go", f"{declaration.goroot}/bin/go"), *declaration.vscode_tools.items()]
-    # Not only if it exists: gopls_service writes it later in the same run.
-    scripts = [shared_path(path) for name, path in tools if name == "gopls" and not manager_runs()]
-    pairs = [*tools, *(("gopls", script) for script in scripts)]
     return {
         "vscode_settings": list(declaration.vscode_settings),
-        "vscode_tools": [f"{name}={path}" for name, path in pairs],
+        "vscode_tools": [f"{name}={path}" for name, path in tools],
         HOMES: [described_home(user.account) for user in declaration.users],
     }
 
 
-def _cleared_settings(account: Account, path: str, declaration: Declaration) -> ManagedFile:
+def _cleared_settings(settings: MachineSettings, account: Account, path: str, declaration: Declaration) -> ManagedFile:
     """Return machine settings without the values of earlier runs, unless the user has changed them since."""
     variables = recorded_variables(account)
     tools = _recorded(declaration)["vscode_tools"]
 
-    def edits(file: EditorFile) -> list[Edit]:
-        return [
-            *removals_of(file, "go.toolsEnvVars", lambda name, value: variables.get(name) == value),
-            *removals_of(file, "go.alternateTools", lambda name, value: f"{name}={value}" in tools),
-            *(Remove([name]) for name, value in _UPDATES.items() if file.value(name) == value),
-        ]
+    def corrections(file: EditorFile) -> list[Edit]:
+        return removals_of(file, "go.alternateTools", lambda name, value: f"{name}={value}" in tools)
 
-    return cleared_file(path, account, edits)
+    previous = {"go.toolsEnvVars": variables, **_UPDATES}
+    return settings.cleared_file(account, path, previous=previous, corrections=corrections)
 
 
-def _settings_of_workspace(user: UserEnvironment, declaration: Declaration, path: str) -> ManagedFile:
+def _settings_of_workspace(
+    user: UserEnvironment, declaration: Declaration, path: str, assembled: t.Mapping[str, t.Any]
+) -> ManagedFile:
     """Return a workspace's settings with the declared values in the place of others; none is added."""
-    rest = _expected(user, declaration)
-    # The corrections have these variables.
-    del rest["go.toolsEnvVars"]
-    tools = rest.pop("go.alternateTools")
-    places: dict[tuple[str, ...], t.Any] = {(name,): value for name, value in rest.items()}
-    places.update({("go.alternateTools", name): value for name, value in tools.items()})
+    # The corrections have the variables.
+    places: dict[tuple[str, ...], t.Any] = {(name,): assembled[name] for name in _UPDATES}
+    places.update({("go.alternateTools", name): value for name, value in assembled["go.alternateTools"].items()})
 
     def edits(file: EditorFile) -> list[Edit]:
         wrong = [Put(list(place), value) for place, value in places.items() if _is_wrong(file.value(*place), value)]
@@ -352,21 +353,6 @@ def _corrections(file: EditorFile, user: UserEnvironment, declaration: Declarati
     for name in ("go.toolsEnvVars", _TERMINALS):
         edits += file.corrections([name], declared)
     return edits
-
-
-def _expected(user: UserEnvironment, declaration: Declaration) -> dict[str, t.Any]:
-    tools = {"go": f"{declaration.goroot}/bin/go", **_tools(declaration)}
-    return {"go.alternateTools": tools, "go.toolsEnvVars": user.variables, **_UPDATES}
-
-
-def _tools(declaration: Declaration) -> t.Mapping[str, str]:
-    """Return the declared tools; for gopls the script that keeps it within its limits, if no daemon does that.
-
-    gopls_service writes the script, and its path into the editor's settings too.
-    """
-    tools = declaration.vscode_tools
-    within_limits = wrapper_path(tools["gopls"]) if "gopls" in tools else ""
-    return {**tools, "gopls": within_limits} if within_limits else tools
 
 
 def shared_path(gopls: str) -> str:

@@ -39,6 +39,28 @@ _UNTYPED = "go.alternateTools go.experiments go.inlayHints.ignoredError go.testE
 # The extension reads buildEnvVars too, though its package.json does not list it.
 SETTINGS = frozenset((*TYPES, *_UNTYPED.split(), "go.toolsManagement.buildEnvVars"))
 
+# The values of those with a list of values.
+VALUES = {
+    "go.buildOnSave": ("package", "workspace", "off"),
+    "go.coverMode": ("default", "set", "count", "atomic"),
+    "go.coverageOptions": ("showCoveredCodeOnly", "showUncoveredCodeOnly", "showBothCoveredAndUncoveredCode"),
+    "go.diagnostic.vulncheck": ("Imports", "Off", "Prompt"),
+    "go.formatTool": ("default", "gofmt", "goimports", "goformat", "gofumpt", "custom"),
+    "go.lintOnSave": ("file", "package", "workspace", "off"),
+    "go.lintTool": ("staticcheck", "golint", "golangci-lint", "golangci-lint-v2", "revive"),
+    "go.testExplorer.packageDisplayMode": ("flat", "nested"),
+    "go.toolsManagement.checkForUpdates": ("proxy", "local", "off"),
+    "go.trace.server": ("off", "messages", "verbose"),
+    "go.vetOnSave": ("package", "workspace", "off"),
+}
+# The first versions of settings, and of values, that 0.42 does not have.
+SINCE: dict[tuple[str, str | None], tuple[int, ...]] = {
+    ("go.experiments", None): (0, 44),
+    ("go.inlayHints.ignoredError", None): (0, 50),
+    ("go.lintTool", "golangci-lint-v2"): (0, 48),
+    ("go.diagnostic.vulncheck", "Prompt"): (0, 52),
+}
+
 # With their replacements.
 DEPRECATED = {
     "go.buildOnSave": "the diagnostics of the language server",
