@@ -281,11 +281,13 @@ substitute_path:
   sample: [{from: /home/alice/link, to: /home/alice/service}]
 cause:
   description:
-    - The cause of the first missed breakpoint. V(stripped), V(optimised), V(path), V(build-id), V(excluded),
+    - If the headless dlv cannot be reached, V(not-listening), V(loopback-only), V(firewall), V(not-published),
+      V(wrong-port), V(tls-expected), V(no-tls), V(certificate), V(no-response) or V(name).
+    - Otherwise the cause of the first missed breakpoint. V(stripped), V(optimised), V(path), V(build-id), V(excluded),
       V(dropped), V(line-directive), V(no-part), V(no-statement), V(version), V(ptrace), V(same-user), V(build),
       V(program), V(ended), V(not-reached), V(differs) or V(refused). C(docs/reference/dlv_probe.md) of the collection
       describes them.
-  returned: failure, after the first session
+  returned: failure to connect, and failure after the first session
   type: str
   sample: path
 remedies:

@@ -81,6 +81,11 @@ class DapClient:
                     return event
             self._receive("the event {}".format(" or ".join(names)), deadline)
 
+    @property
+    def greeting(self) -> bytes:
+        """The first bytes that the adapter sent."""
+        return self._connection.greeting
+
     def close(self) -> None:
         self._connection.close()
 

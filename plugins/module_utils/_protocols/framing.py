@@ -22,6 +22,7 @@ _END_OF_HEADER = b"\r\n\r\n"
 _CHUNK = 65536
 # Bytes; a peer that announces more is not a server of these protocols.
 _LONGEST_HEADER = 4096
+_GREETING = 32
 _LONGEST_BODY = 16 * 1024 * 1024
 # What a client keeps of one session, in messages and bytes: the peer is a program of a user, the memory is root's.
 _MOST_KEPT = 10_000
@@ -37,10 +38,14 @@ class ConnectionClosed(DevserverError):
 
 
 class Connection:
-    """One peer at the other end of a connected ``stream``; ``peer`` names it in errors."""
+    """One peer at the other end of a connected ``stream``; ``peer`` names it in errors.
+
+    ``greeting`` are the first bytes that it sent, which show what kind of server it is.
+    """
 
     def __init__(self, stream: socket.socket, peer: str) -> None:
         self.peer = peer
+        self.greeting = b""
         self._stream = stream
         self._received = bytearray()
         self._last_length = 0
@@ -91,6 +96,7 @@ class Connection:
             raise self._error(f"closed the connection: {error}", ConnectionClosed) from error
         if not data:
             raise self._error("closed the connection", ConnectionClosed)
+        self.greeting = self.greeting or data[:_GREETING]
         self._received += data
         return True
 

@@ -47,7 +47,7 @@ REASONS: dict[str, str] = {
         _toolchain/sources
     """,
     "files of the host, in directories that only root can change": """
-        _remote_access/accounts _remote_access/authorized_keys _remote_access/sshd
+        _delve/session_probe/unreachable _remote_access/accounts _remote_access/authorized_keys _remote_access/sshd
         _delve/dlv_service _delve/install _delve/tls/install _delve/tls/validity _drift/collect/debug_services
         _drift/collect/language_servers _drift/collect/requirements _drift/collect/ssh_denials
         _drift/collect/sudoers _drift/collect/tools _editor/go_editor _editor/settings

@@ -22,6 +22,7 @@ from ..._protocols.dap import DapClient
 from ..._protocols.framing import Connection, connect_unix
 from ..dlv_process import run_dlv
 from .plan import DebugProbePlan, TlsFiles
+from .unreachable import ConnectionProblem, explain_error, explain_handshake
 
 # Seconds between two attempts to connect.
 _POLL_INTERVAL = 0.01
@@ -94,18 +95,29 @@ def _listen_error(exit_code: int | None, listener: OutputReader) -> DevserverErr
 
 def _connect_remote(address: Address, tls: TlsFiles | None, account: Account, deadline: float) -> Connection:
     """Connect as the user: dlv queries the kernel for the owner of the connection, and admits only its own user."""
+    timeout = max(0.1, deadline - time.monotonic())
     try:
         context = _tls_context(tls) if tls else None
-        timeout = max(0.1, deadline - time.monotonic())
+    except OSError as error:
+        raise DevserverError(
+            f"TLS to {address} failed: its files cannot be read, or do not match: {error}",
+            expected="certificates and a key in the PEM format, which match",
+            remedy="correct the paths in tls, and who may read these files",
+        ) from error
+    try:
         if address.path:
             stream = connect_unix(address.path, account, timeout)
         else:
             with acting_as(account):
                 stream = socket.create_connection((address.host, address.port), timeout)
+    except OSError as error:
+        raise _unreachable(address, explain_error(address, error)) from error
+    try:
         if context and tls:
             stream = context.wrap_socket(stream, server_hostname=tls.server_name or address.host)
     except OSError as error:
-        raise _connection_error(address, tls, error) from error
+        stream.close()
+        raise _unreachable(address, explain_handshake(address, error)) from error
     return Connection(stream, f"dlv at {address}")
 
 
@@ -115,16 +127,13 @@ def _tls_context(tls: TlsFiles) -> ssl.SSLContext:
     return context
 
 
-def _connection_error(address: Address, tls: TlsFiles | None, error: OSError) -> DevserverError:
-    if isinstance(error, ssl.SSLError):
-        files = f"{tls.ca} and {tls.certificate}" if tls else ""
-        return DevserverError(
-            f"TLS to {address} failed: {error}",
-            expected=f"a server and a client whose certificates match {files}",
-            remedy="compare the names, dates and authorities of both certificates",
-        )
-    return DebuggerUnreachable(
-        f"no debugger listens on {address}: {error.strerror or error}",
-        expected="a headless dlv with --accept-multiclient, which continues after its first client",
-        remedy="check the unit of that debugger and its journal",
-    )
+def _unreachable(address: Address, reason: ConnectionProblem) -> DevserverError:
+    if reason.cause == "certificate":
+        problem, expected = f"TLS to {address} failed", "certificates that match those of the other side"
+    else:
+        listens = "listens on" if reason.cause == "not-listening" else "can be reached at"
+        problem = f"no debugger {listens} {address}"
+        expected = "a headless dlv with --accept-multiclient, which continues after its first client"
+    # Only without a listener can a later attempt succeed.
+    kind = DebuggerUnreachable if reason.cause == "not-listening" else DevserverError
+    return kind(f"{problem}: {reason.message}", expected=expected, remedy=reason.remedy, cause=reason.cause)

@@ -14,6 +14,7 @@ from ..._tools.build_info import read_build_info
 from ..._tools.support import incompatibility
 from .evidence import Binary, Evidence
 from .paths import PathRule, find_path_rule
+from .unreachable import explain_peer
 
 _DLV = "github.com/go-delve/delve/cmd/dlv"
 _DEBUG_FLAGS = "-gcflags='all=-N -l'"
@@ -112,6 +113,12 @@ def _check_program(evidence: Evidence) -> Cause | None:
         return None
     message = f"{evidence.plan.program or evidence.plan.package} cannot be debugged: {evidence.run.rejection}"
     return Cause("program", message, "set program to a Go binary for this host that the user may execute")
+
+
+def _check_peer(evidence: Evidence) -> Cause | None:
+    plan, greeting = evidence.plan, evidence.run.greeting
+    reason = explain_peer(plan.address, greeting) if plan.remote and not plan.tls and greeting is not None else None
+    return Cause(*reason) if reason else None
 
 
 def _check_user(evidence: Evidence) -> Cause | None:
@@ -285,6 +292,7 @@ _REJECTION_RULES: t.Sequence[_CauseRule] = (
     _check_program,
 )
 _MISS_RULES: t.Sequence[_CauseRule] = (
+    _check_peer,
     _check_user,
     _check_language,
     _check_stripped,

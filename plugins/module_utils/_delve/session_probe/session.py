@@ -72,7 +72,8 @@ class SessionRun:
 
     ``seconds`` is the time until the first stop. ``rejection`` is dlv's error if it did not start to debug. ``end`` is
     why the session ended before all breakpoints were reached. ``status`` is the /proc/PID/status of dlv. With
-    ``closed_without_response`` dlv accepted the connection and closed it before the first response.
+    ``closed_without_response`` dlv accepted the connection and closed it before the first response. ``greeting`` are
+    the first bytes of a server that did not respond like dlv at all; None if it did.
     """
 
     hits: dict[int, BreakpointHit] = dataclasses.field(default_factory=dict)
@@ -84,6 +85,7 @@ class SessionRun:
     output: str = ""
     status: str = ""
     closed_without_response: bool = False
+    greeting: bytes | None = None
 
     def complete(self, breakpoints: t.Sequence[Breakpoint]) -> bool:
         return len(self.hits) == len(breakpoints)
@@ -158,6 +160,8 @@ class _Session:
         except DevserverError as error:
             self.run.end = SessionEnd("session", error.problem)
             self.run.closed_without_response = isinstance(error, ConnectionClosed) and not self._initialized
+        if self.run.end and not self._initialized:
+            self.run.greeting = self._client.greeting
         self._deadline = time.monotonic() + self._plan.end_timeout
         try:
             # A program that has exited, or never started, cannot continue. The connection may be closed too.

@@ -214,25 +214,6 @@ def test_headless_with_a_path_of_its_own(service_workspace):
         hit(service_workspace.probe(workspace=str(elsewhere), substitute_path=result["substitute_path"], **options))
 
 
-def openssl(directory: pathlib.Path, *argv: str) -> None:
-    arguments = [word for option in argv for word in (option.split("=", 1) if option.startswith("-") else [option])]
-    subprocess.run(["openssl", *arguments], cwd=directory, check=True, capture_output=True)
-
-
-@pytest.fixture
-def certificates(tmp_path) -> pathlib.Path:
-    """Two authorities, and a server and a client certificate of each."""
-    new = ["req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-    for ca in ("a", "b"):
-        openssl(tmp_path, *new, "-x509", "-days=2", f"-subj=/CN={ca}", f"-keyout={ca}.key", f"-out={ca}.crt")
-        for name in (f"server-{ca}", f"client-{ca}"):
-            named = ["-addext=subjectAltName=DNS:dlv.example", f"-keyout={name}.key", "-out=request"]
-            openssl(tmp_path, *new, f"-subj=/CN={name}", *named)
-            signed = ["-CA", f"{ca}.crt", "-CAkey", f"{ca}.key", "-days=2", "-copy_extensions=copy", f"-out={name}.crt"]
-            openssl(tmp_path, "x509", "-req", "-in=request", *signed)
-    return tmp_path
-
-
 @contextlib.contextmanager
 def tls_in_front_of(port: int, certificates: pathlib.Path):
     """Yield a port that requires a certificate of authority a and forwards to ``port``."""
