@@ -29,7 +29,7 @@ _LONGEST_REASON = 10_000
 _ROLES = {"go": "toolchain", "dlv": "tools", "gopls": "tools"}
 # Changes the directory with the user's rights, because root may have no access to a home directory on another host. If
 # the user has none either, or there is no such directory, the command runs in /, like a real login.
-_AT_HOME = ("/bin/sh", "-c", 'cd -- "$HOME" 2>/dev/null || cd /; unset PWD OLDPWD; exec "$@"', "sh")
+_AT_HOME = 'cd -- "$HOME" 2>/dev/null || cd /; unset PWD OLDPWD; exec "$@"'
 
 
 # Seconds to wait for a killed program to exit.
@@ -122,7 +122,7 @@ def run_at_home(
 ) -> Completed:
     """Run ``argv`` like ``run``, in the directory HOME of ``env`` and the slice of the user, like after a login."""
     with contextlib.closing(Gate(account, os.devnull)) as gate:
-        words = [*gate.prefix, *_AT_HOME, *argv]
+        words = _at_home(gate, argv)
         return run(words, env=env, account=account, timeout=timeout, gate=gate)._replace(argv=argv)
 
 
@@ -132,13 +132,17 @@ def run_in_terminal(
     """Run ``argv`` like ``run_at_home``, with a terminal for standard input and output."""
     with orphans_ended(), contextlib.closing(Terminal()) as terminal, contextlib.closing(Gate(account, "&1")) as gate:
         start = time.monotonic()
-        stdin = gate.stdin if gate.prefix else terminal.end
+        stdin = gate.stdin if gate.wait else terminal.end
         streams = {"stdin": stdin, "stdout": terminal.end, "stderr": subprocess.PIPE}
-        words = [*gate.prefix, *IN_SESSION, *_AT_HOME, *argv]
+        words = _at_home(gate, [*IN_SESSION, *argv])
         process = start_process(words, account, env=dict(env, TERM=TYPE), cwd="/", **streams)
         terminal.hand_over()
         gate.open(process.pid)
         return _followed(process, terminal.own_end, start, timeout)._replace(argv=argv)
+
+
+def _at_home(gate: Gate, argv: t.Sequence[str]) -> list[str]:
+    return ["/bin/sh", "-c", f"{gate.wait}{_AT_HOME}{gate.redirection}", "sh", *argv]
 
 
 def _followed(

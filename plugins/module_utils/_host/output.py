@@ -13,6 +13,8 @@ import typing as t
 
 # Seconds between two checks whether the program has exited; output is read in between.
 _LOOK = 0.05
+# Seconds between two reads: programs write in small pieces, and a reader of each would take as much time as they do.
+_PAUSE = 0.002
 _CHUNK = 65536
 
 
@@ -97,6 +99,7 @@ def read_until_exit(
         for stream in _ready(still, _LOOK):
             if not stream.read():
                 still.remove(stream)
+        time.sleep(_PAUSE)
     try:
         return process.wait(timeout=max(0, deadline - time.monotonic()) if not still else 0)
     except subprocess.TimeoutExpired:

@@ -16,6 +16,7 @@ from .._core.ending import clean_up_with
 from .._core.errors import DevserverError
 from .accounts import Account
 from .files import open_unfollowed, remove
+from .remembered import remembered
 from .removal import remove_as, remove_as_owner, seconds_left
 from .trusted_paths import shared_directory
 from .user_access import acting_as
@@ -126,6 +127,7 @@ def find_abandoned(parent: str, prefix: str) -> list[str]:
     return abandoned
 
 
+@remembered
 def remove_abandoned(parent: str, prefix: str, account: Account | None = None, seconds: float = _SECONDS) -> None:
     """Remove what ``find_abandoned`` returns, or would return to ``account``; what users prevent is left as it is."""
     for path in _directories(parent, prefix, account):

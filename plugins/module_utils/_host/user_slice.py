@@ -25,20 +25,20 @@ _START = ("busctl", "call", "--quiet", *_MANAGER_OBJECT, "StartTransientUnit", "
 _TIMEOUT = 5.0
 _UNTIL_MOVED = 1.0
 _PAUSE = 0.01
-# Waits for a line before it runs a program, whose standard input is the file after "<".
-_WAIT = 'read -r gate; unset gate; exec "$@" <'
+_WAIT = "read -r gate; unset gate; "
 
 
 class Gate:
     """Lets a program of ``account`` begin only after it joined the user's slice; ``source`` is its standard input.
 
-    Put ``prefix`` before the arguments of the program, start it with ``stdin``, and call ``open`` with its number.
+    A shell that is started with ``stdin`` runs ``wait``, and then the program with ``redirection``. Call ``open`` with
+    its number.
     """
 
     def __init__(self, account: Account | None, source: str) -> None:
         self._account = account
         self._used = account is not None and _applies(account)
-        self.prefix = ["/bin/sh", "-c", _WAIT + source, "sh"] if self._used else []
+        self.wait, self.redirection = (_WAIT, f" <{source}") if self._used else ("", "")
         self.stdin, self._writer = os.pipe() if self._used else (subprocess.DEVNULL, -1)
 
     def open(self, process: int) -> None:

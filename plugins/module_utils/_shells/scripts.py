@@ -113,7 +113,8 @@ for __startup in FIRST_OF; do if [ -r "$__startup" ]; then . "$__startup"; break
 # Reports values to a descriptor of its own, because a startup may redirect its standard error. A file is named relative
 # to the directory in which it was first seen, and a pipe by the command that reads it. Lines inside of eval are counted
 # from the line of eval: if the command is not in that line, the line of eval is reported. A command of a function is at
-# the line of a file that is being read: the one that calls the function, if the file of the function was read before.
+# the line of a file that is being read: the one that calls the function, if the file of the function was read before. Of
+# __go_path, whose commands would take half of the time, that is the line that calls it.
 BASH_TRACE = r"""
 set -T
 exec {__go_out}>&2
@@ -122,13 +123,6 @@ __go_names=(NAMES)
 __go_file= __go_line=0 __go_by= __go_depth=0 __go_eval_line=0 __go_eval= __go_calls= __go_values=
 __go_note() {
   printf '\1%s\0%s\0%s\0%s\0%s\0%s\0%s\0' "$1" "$2" "$__go_file" "$__go_line" "$__go_depth" "$3" "$__go_by" >&$__go_out
-}
-__go_value() {
-  case $1 in
-    PROMPT_COMMAND) __go_now=${PROMPT_COMMAND[*]-} ;;
-    'alias go') __go_now=${BASH_ALIASES[go]-} ;;
-    *) __go_now=${!1-} ;;
-  esac
 }
 __go_settle() {
   local -a __go_text
@@ -162,12 +156,16 @@ __go_blame() {
 }
 __go_changed() {
   local __go_name __go_now
-  __go_blame
+  [[ -z $1 ]] || __go_blame
   for __go_name in "${__go_names[@]}" "${!GO@}"; do
-    __go_value "$__go_name"
+    case $__go_name in
+      PROMPT_COMMAND) __go_now=${PROMPT_COMMAND[*]-} ;;
+      'alias go') __go_now=${BASH_ALIASES[go]-} ;;
+      *) __go_now=${!__go_name-} ;;
+    esac
     [[ $__go_now != "${__go_old[$__go_name]-}" ]] || continue
     __go_old[$__go_name]=$__go_now
-    __go_note "$__go_name" "$__go_now" "$1"
+    [[ -z $1 ]] || __go_note "$__go_name" "$__go_now" "$1"
   done
   __go_values="VALUES"
 } 2>/dev/null
@@ -184,7 +182,7 @@ __go_fixed() {
   [[ $__go_name == [A-Za-z_]*([A-Za-z0-9_]) && -n ${!__go_name+x} && ${!__go_name@a} == *r* ]]
 }
 __go_look() {
-  [[ $BASH_SUBSHELL == 0 ]] || return 0
+  [[ $BASH_SUBSHELL == 0 && ${FUNCNAME[1]-} != __go_path ]] || return 0
   [[ "VALUES" == "$__go_values" ]] || __go_changed $((${#BASH_SOURCE[@]} - 1))
   __go_file=${BASH_SOURCE[1]-} __go_line=${BASH_LINENO[0]} __go_depth=$((${#BASH_SOURCE[@]} - 1)) __go_by=
   __go_command=$BASH_COMMAND __go_calls=
@@ -201,9 +199,7 @@ __go_look() {
     eval\ *) __go_eval=$__go_depth:$__go_file __go_eval_line=$__go_line ;;
   esac
 }
-for __go_name in "${__go_names[@]}" "${!GO@}"; do __go_value "$__go_name"; __go_old[$__go_name]=$__go_now; done
-__go_values="VALUES"
-unset __go_name __go_now
+__go_changed ''
 builtin trap '__go_last=$_; __go_look; : "$__go_last"' DEBUG
 trap() { [[ ${*: -1} == DEBUG ]] || builtin trap "$@"; }
 START_UP
@@ -232,7 +228,7 @@ zmodload zsh/parameter
 exec {__go_out}>&2
 typeset -A __go_old __go_whole
 __go_names=(NAMES)
-__go_file= __go_line=0 __go_by= __go_depth=0 __go_values= __go_replaced= __go_stack=() __go_callers=()
+__go_file= __go_line=0 __go_by= __go_depth=0 __go_at= __go_values= __go_replaced= __go_stack=() __go_callers=()
 __go_note() { print -rN -u $__go_out -- $'\1'"$1" "$2" "$__go_file" $__go_line $__go_depth $3 "$__go_by" }
 __go_place() {
   __go_file=${1%:*} __go_line=${1##*:}
@@ -240,6 +236,8 @@ __go_place() {
 }
 __go_blame() {
   local __go_caller
+  [[ -z $__go_at ]] || __go_place $__go_at
+  __go_at=
   for __go_caller in $__go_callers; do
     ((${__go_stack[(Ie)${__go_caller%:*}]})) || continue
     __go_by=$__go_file:$__go_line
@@ -261,7 +259,7 @@ __go_changed() {
 }
 __go_look() {
   emulate -L zsh
-  [[ $ZSH_SUBSHELL == 0 ]] || return 0
+  [[ $ZSH_SUBSHELL == 0 && ${funcstack[2]-} != __go_path ]] || return 0
   [[ "VALUES" == "$__go_values" ]] || __go_changed $(($#funcstack - 1))
   # Without debugbeforecmd, as sh is emulated, the trap runs after the command.
   [[ -n ${ZSH_DEBUG_CMD+x} ]] || return 0
@@ -275,8 +273,9 @@ __go_look() {
     __go_frame+=1
   done
   __go_by= __go_depth=$(($#funcstack - 1)) __go_stack=() __go_callers=()
-  __go_place "${funcfiletrace[__go_frame]-}"
-  ((${funcstack[(Ie)${funcfiletrace[__go_frame]%:*}]})) ||
+  __go_at=${funcfiletrace[__go_frame]-}
+  [[ $__go_at == /* ]] || __go_place "$__go_at"
+  ((${funcstack[(Ie)${__go_at%:*}]})) ||
     __go_stack=($funcstack) __go_callers=(${funcfiletrace[__go_frame + 1,-1]})
   if [[ $ZSH_DEBUG_CMD == ([A-Z]*|export *|typeset *|declare *|readonly *)=* ]]; then
     [[ $ZSH_DEBUG_CMD != (*GO*|[a-z]*[\$\`]*) ]] || __go_values=

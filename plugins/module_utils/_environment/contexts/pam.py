@@ -314,7 +314,7 @@ def describe_low_limit(account: Account) -> str:
 def _pam_env_lines(service: str, account: Account, depth: int = 0) -> t.Iterator[dict[str, str]]:
     """Yield the options of each session line of pam_env that is reached for ``account``."""
     skip = 0
-    for words in _session_lines(read_text(service) or ""):
+    for words in _session_lines_in(service):
         if skip:
             skip -= 1
         elif words[0] in _INCLUDES and depth < _DEEPEST:
@@ -324,6 +324,12 @@ def _pam_env_lines(service: str, account: Account, depth: int = 0) -> t.Iterator
             skip = int(jump.group(1)) if jump and words[-1] != account.name else 0
         elif words[1] == "pam_env.so":
             yield dict(word.split("=", 1) for word in words[2:] if "=" in word)
+
+
+@remembered
+def _session_lines_in(service: str) -> list[list[str]]:
+    """Return the session lines of a service: those of the collection have lines of each user."""
+    return list(_session_lines(read_text(service) or ""))
 
 
 def find_program(service: str) -> Source | None:
@@ -360,6 +366,7 @@ def _configuration_lines(text: str | None, path: str, account: Account) -> list[
     return find_assignments(text, path, _DEFAULT, expanded)
 
 
+@remembered
 def _environment_file(path: str) -> list[Assignment]:
     return find_assignments(read_text(path), path, _VARIABLE, _unquoted)
 
