@@ -11,6 +11,7 @@ import typing as t
 from .._core.provenance import BUILT_IN, SET_ENVIRONMENT
 from .._host.path_names import is_below
 from .finding import Finding, Remedy
+from .version_managers import REMOVE_MANAGER, find_manager
 
 _SEVERITIES = ("error", "warning", "note")
 # What cannot be used as a whole causes what follows from its absence: every finding at that file, and every finding of
@@ -77,7 +78,11 @@ def _cause_of(finding: Finding, unusable: t.Iterable[Finding]) -> tuple[t.Any, .
         return (_OF_MOUNT, finding.variable, finding.cause)
     if source and source.file:
         # Different problems of one file or directory have different remedies.
-        place = (source.file, source.line or finding.remedy.text)
+        place: tuple[t.Any, ...] = (source.file, source.line or finding.remedy.text)
+        of_manager = _names_manager(finding) or (source.line and finding.variable)
+        if of_manager and find_manager(source.file):
+            # Each variable is set at another line of its files, and one line of the user starts it.
+            place = (find_manager(source.file),)
         of_host = any(is_below(source.file, directory) for directory in _OF_THE_HOST)
         return place if of_host else (*place, finding.user)
     if source == BUILT_IN:
@@ -88,9 +93,15 @@ def _cause_of(finding: Finding, unusable: t.Iterable[Finding]) -> tuple[t.Any, .
     return (finding.rule.id, finding.user, finding.variable, finding.cause, finding.subject)
 
 
+def _names_manager(finding: Finding) -> bool:
+    return finding.remedy.text.startswith(REMOVE_MANAGER)
+
+
 def _rank(finding: Finding) -> tuple[t.Any, ...]:
     root = finding.rule.id in (_SHARED_UID, _NOT_PROVISIONED, _LEFT_ALONE, *_UNUSABLE_FILES)
-    return (not root, _SEVERITIES.index(finding.rule.severity), finding.user != "")
+    # What a version manager sets follows from its Go.
+    general = not (_names_manager(finding) and finding.variable in ("go", "GOROOT"))
+    return (not root, _SEVERITIES.index(finding.rule.severity), general, finding.user != "")
 
 
 def _parts(group: t.Sequence[Finding]) -> t.Iterator[list[Finding]]:

@@ -14,6 +14,7 @@ import typing as t
 from .._core.provenance import Source
 from .._core.redaction import redacted, without_secrets
 from .._host.accounts import Account
+from .version_managers import find_manager
 
 # Characters of a value, and of a text with values in it: a user's file can contain any number.
 LONGEST_VALUE = 500
@@ -106,7 +107,7 @@ def describe_program_flag(variable: str, value: str) -> str:
 
 
 def _can_be_declared(variable: str, value: str) -> bool:
-    if describe_program_flag(variable, value):
+    if describe_program_flag(variable, value) or find_manager(value):
         return False
     flags = all(word.startswith("-") for word in value.split()) if variable == "GOFLAGS" else True
     return flags and value.isprintable() and len(value) <= LONGEST_VALUE

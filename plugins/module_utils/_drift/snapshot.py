@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import re
 import typing as t
 
 from .._core.provenance import SET_ENVIRONMENT, Assignment, Source, is_default
@@ -25,6 +26,7 @@ from .records.files import ManagedFiles, SettingsFile
 from .records.language_servers import LanguageServers
 from .records.observation import Observation
 from .records.tools import AlteredToolchain, PinnedTool, ToolCopy
+from .version_managers import find_manager, remove_manager
 
 # The directory of sshd's configuration.
 OF_SSHD = "/etc/ssh/"
@@ -193,6 +195,17 @@ class Snapshot:
 
     def fix(self, cell: Cell) -> str:
         """Return the action that restores a declared value."""
+        return remove_manager(self._manager(cell), "") or self._fix_source(cell)
+
+    def _manager(self, cell: Cell) -> str:
+        """Return the version manager that sets a value: in a file of its own, or by a line that runs it."""
+        source = cell.source
+        if source is None or source.line is None:
+            return ""
+        by_program = cell.variable not in ("PATH", *re.findall(r"\w+", self.line(source, cell.user)))
+        return find_manager(source.file, cell.actual if by_program else "")
+
+    def _fix_source(self, cell: Cell) -> str:
         source = cell.source
         if source == SET_ENVIRONMENT:
             by_user = cell.context == "systemd_user"

@@ -113,8 +113,8 @@ for __startup in FIRST_OF; do if [ -r "$__startup" ]; then . "$__startup"; break
 # Reports values to a descriptor of its own, because a startup may redirect its standard error. A file is named relative
 # to the directory in which it was first seen, and a pipe by the command that reads it. Lines inside of eval are counted
 # from the line of eval: if the command is not in that line, the line of eval is reported. A command of a function is at
-# the line of a file that is being read: the one that calls the function, if the file of the function was read before. Of
-# __go_path, whose commands would take half of the time, that is the line that calls it.
+# the line of a file that is being read: the one that calls the function, if the file of the function was read before.
+# Of __go_path, whose commands would take half of the time, that is the line that calls it.
 BASH_TRACE = r"""
 set -T
 exec {__go_out}>&2

@@ -13,7 +13,7 @@ from tests.support.imports import MODULE_UTILS, imports_of
 
 PREFIX = f"{MODULE_UTILS}."
 DRIFT = pathlib.Path(__file__).parents[3] / "plugins/module_utils/_drift"
-_FILES = ("snapshot.py", "causes.py", "cells.py", "finding.py")
+_FILES = ("snapshot.py", "causes.py", "cells.py", "finding.py", "version_managers.py")
 PURE = sorted([*DRIFT.glob("rules/*.py"), *DRIFT.glob("records/*.py"), *map(DRIFT.joinpath, _FILES)])
 # Modules of the standard library without access to files, processes or the clock; and pure functions of others.
 LIBRARY = {
@@ -27,7 +27,7 @@ FUNCTIONS = {
 # Of our packages: everything in _core and in these packages and modules of _drift; and these types, constants and pure
 # functions.
 PACKAGES = ("_core.", "_drift.records", "_drift.rules")
-MODULES = {"_drift.cells", "_drift.finding", "_drift.snapshot", "_editor.vscode_go"}
+MODULES = {"_drift.cells", "_drift.finding", "_drift.snapshot", "_drift.version_managers", "_editor.vscode_go"}
 NAMES = {
     "_delve.running": {"RunningService"},
     "_environment": {"goenv_file"},

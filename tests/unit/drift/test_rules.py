@@ -466,6 +466,34 @@ def test_a_goroot_that_a_version_manager_exports_is_in_the_first_report(
     assert [one.rule.id for one in fake_host.findings(by_path) if one.variable == "GOROOT"] == []
 
 
+@pytest.mark.parametrize("setter", ["its own files", "a line of the user"])
+def test_what_a_version_manager_sets_is_one_finding_with_its_remedy(fake_host: t.Any, setter: str) -> None:
+    root = "/home/a/.asdf/installs/golang/1.19"
+    values = {"GOBIN": f"{root}/bin", "GOROOT": f"{root}/go", "GOPATH": f"{root}/packages"}
+    by_own = setter == "its own files"
+    file = "/home/a/.asdf/plugins/golang/set-env.zsh" if by_own else "/home/a/.bashrc"
+    exported = [
+        Assignment(name, value, Source("file", file, number if by_own else 116))
+        for number, (name, value) in enumerate(values.items(), 2)
+    ]
+    by_asdf = fake_host(set_by=exported, environment=values, go_values=values)
+    found = [one for one in fake_host.findings(by_asdf) if one.variable != "GOBIN"]
+    assert [(one.rule.id, one.variable) for one in found] == [("GD101", "GOPATH"), ("GD204", "GOROOT")]
+    (merged,) = by_cause(found, [])
+    assert (merged.rule.id, merged.source.file) == ("GD204", file)
+    assert {one.remedy.text.partition(" from")[0] for one in found} == {"remove the lines that start asdf"}
+    # Its own directory is not to be declared for the user.
+    assert [one.remedy.variables for one in found] == [{}, {}]
+
+
+def test_a_line_of_the_user_with_a_path_of_a_version_manager_is_to_be_corrected(fake_host: t.Any) -> None:
+    file = fake_host.tmp / "rc"
+    file.write_text("export GOPATH=$HOME/.asdf/x\n")
+    line = Assignment("GOPATH", "/home/a/.asdf/x", Source("file", str(file), 1))
+    (finding,) = fake_host.findings(fake_host(set_by=[line], environment={"GOPATH": line.value}))
+    assert finding.remedy.text.startswith(f"delete or correct {file}:1")
+
+
 def test_outdated_values_of_a_manager_are_one_finding(fake_host: t.Any) -> None:
     stale = frozenset({"PATH", "GOPATH"})
     late = fake_host(

@@ -17,6 +17,7 @@ from ..._host.user_access import acting_as
 from ..records.files import SettingsFile
 from ..records.observation import go_config_directory
 from ..snapshot import Row, Snapshot
+from ..version_managers import find_manager
 
 
 def mode_file(environment: t.Mapping[str, str], account: Account) -> str:
@@ -75,7 +76,10 @@ def _closed_directory(path: str, account: Account) -> tuple[str, str]:
 
 
 def texts_at_fault(snapshot: Snapshot) -> dict[tuple[str, str], list[str]]:
-    """Return the lines of startup files that stop or print, and of editors' files with a wrong value."""
+    """Return the lines of startup files that stop or print, and of editors' files with a wrong value.
+
+    And those of files that set a value in the tree of a version manager.
+    """
     accounts = {user.account.name: user.account for user in snapshot.declaration.users}
     places = set()
     for observation in snapshot.observations:
@@ -84,7 +88,7 @@ def texts_at_fault(snapshot: Snapshot) -> dict[tuple[str, str], list[str]]:
         accounts.setdefault(observation.user.account.name, observation.user.account)
     for cell in snapshot.cells:
         file = cell.source.file if cell.source and cell.status != "ok" else None
-        places |= {(cell.user, file)} if file and file.endswith(".json") else set()
+        places |= {(cell.user, file)} if file and (file.endswith(".json") or find_manager(cell.actual)) else set()
     return {(user, file): lines_of(file, accounts[user]) for user, file in sorted(places)}
 
 

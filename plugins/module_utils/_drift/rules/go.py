@@ -15,6 +15,7 @@ from ..records.files import SettingsFile
 from ..records.observation import LIMITS
 from ..records.tools import AlteredToolchain
 from ..snapshot import Row, Snapshot, once_per_user
+from ..version_managers import find_manager, remove_manager
 
 GO_MISSING = Rule(
     "GD201",
@@ -157,37 +158,15 @@ setting of go.env, declare the variable.""",
 _TOOLCHAIN = "provision the host again with --tags toolchain"
 # Files of an altered tree that a cause names.
 _MOST_NAMES = 5
-# Parts of the paths of version managers' trees and shims.
-_MANAGERS = {
-    "gvm": "/.gvm/",
-    "goenv": "/.goenv/",
-    "asdf": "/.asdf/",
-    "mise": "/share/mise/",
-    "g": "/.g/",
-    "gobrew": "/.gobrew/",
-    "SDKMAN": "/.sdkman/",
-    "Homebrew": "/.linuxbrew/",
-}
 # Directories of packages. Administrators install by hand in /usr/local or /opt.
 _PACKAGES = ("/usr/bin/", "/bin/", "/usr/sbin/", "/usr/lib/", "/usr/lib64/", "/usr/libexec/", "/usr/share/", "/snap/")
 # The output of bash, dash, zsh and fish. A tracked alias of ksh is a program that it has cached.
 _ALIAS = re.compile(r"go is (aliased to|an? (global |suffix )?alias for|a (shell )?function)")
 
 
-def _manager(path: str | None) -> str:
-    """Return the version manager that a path belongs to; empty for none."""
-    return next((name for name, part in _MANAGERS.items() if part in f"{path}/"), "")
-
-
 def _of_manager(path: str | None) -> str:
-    return f" of {_manager(path)}" if _manager(path) else ""
-
-
-def _remove_manager(manager: str, otherwise: str) -> str:
-    """Return how to stop a version manager from setting Go; ``otherwise`` without a manager."""
-    if not manager:
-        return otherwise
-    return f"remove the lines that start {manager} from the startup file, or configure it to leave Go alone"
+    manager = find_manager(path)
+    return f" of {manager}" if manager else ""
 
 
 def evaluate(snapshot: Snapshot) -> t.Iterator[Finding]:
@@ -244,7 +223,7 @@ def _which_go(snapshot: Snapshot, row: Row) -> t.Iterator[Finding]:
         action = f"remove {copy}, or the line that puts its directory first"
         if path and go.source and (go.source.file or "").endswith(".json"):
             action = snapshot.fix(path)
-        remedy = Remedy(_remove_manager(_manager(go.actual), action))
+        remedy = Remedy(remove_manager(find_manager(go.actual), action))
         yield row.finding(GO_DISTRIBUTION if packaged else GO_SHADOWED, cause, remedy, "go")
 
 
@@ -276,7 +255,7 @@ def _response(snapshot: Snapshot, row: Row) -> t.Iterator[Finding]:
         if cell.status == "drift" and cell.source != persisted and not follows_from_go:
             state = f"{variable} is {cell.actual}{_of_manager(cell.actual)}, from {cell.source}"
             action = _TOOLCHAIN if rule is GO_VERSION else snapshot.fix(cell)
-            remedy = Remedy(_remove_manager(_manager(cell.actual), action))
+            remedy = Remedy(remove_manager(find_manager(cell.actual), action))
             yield row.finding(rule, f"{state}; expected {cell.expected}", remedy, variable)
 
 
@@ -314,7 +293,7 @@ def _copies(snapshot: Snapshot, row: Row) -> t.Iterator[Finding]:
     if go and go.status == "ok" and copies:
         cause = f"PATH has {', '.join(copy + _of_manager(copy) for copy in copies)} behind {go.actual}"
         otherwise = f"remove {copies[0]}, or remove its directory from PATH"
-        remedy = Remedy(_remove_manager(_manager(copies[0]), otherwise))
+        remedy = Remedy(remove_manager(find_manager(copies[0]), otherwise))
         yield row.finding(GO_COPIES, cause, remedy, "go", Source("file", copies[0]))
 
 
