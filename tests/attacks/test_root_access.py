@@ -108,6 +108,8 @@ def test_readers_access_homes_with_the_users_rights(
         assert list(directories.program_directories_of(users, mounts()))
         managed_files.managed_files_of(declaration, [], apply.KINDS, [])
         list(tools.tool_copies(users, [pinned]))
+        list(tools.undeclared_tools(users, [pinned]))
+        list(tools.fetched_toolchains(users))
         requirements.unmet_requirements(declaration, "1.21")
         assert [context for user in users for kind in KINDS for context in kind.contexts_of(user, ())]
     assert [tuple(a) for a in recorder.accesses()] == []

@@ -25,7 +25,7 @@ from .records.editor_settings import EditorSettings
 from .records.files import ManagedFiles, SettingsFile
 from .records.language_servers import LanguageServers
 from .records.observation import Observation
-from .records.tools import AlteredToolchain, PinnedTool, ToolCopy
+from .records.tools import AlteredToolchain, FetchedToolchain, PinnedTool, ToolCopy
 from .version_managers import find_manager, remove_manager
 
 # The directory of sshd's configuration.
@@ -99,8 +99,9 @@ class Row(t.NamedTuple):
 class Snapshot:
     """A host as it is declared, and as it was when ``taken_at`` (seconds of the epoch).
 
-    ``tools`` are the pinned tools, ``tool_copies`` the programs that hide them from an editor. ``host_path`` is the
-    PATH of /etc/environment, ``secure_path`` that of sudo; None if it sets none. ``bin_dir`` has the links to Go.
+    ``tools`` are the pinned tools, ``tool_copies`` the programs that hide them from an editor, ``undeclared_tools``
+    those beside them, and ``fetched_toolchains`` what is in the users' module caches. ``host_path`` is the PATH of
+    /etc/environment, ``secure_path`` that of sudo; None if it sets none. ``bin_dir`` has the links to Go.
     ``settings_files`` are the files that go reads, one entry for each user. ``managers`` has the start of a user's
     systemd manager by user name, if its environment is stale. ``texts`` has the lines of files that are at fault, by
     user name and path. ``real_paths`` has the target of each collected path that is or contains a link.
@@ -114,6 +115,8 @@ class Snapshot:
     cells: t.Sequence[Cell]
     tools: t.Sequence[PinnedTool] = ()
     tool_copies: t.Sequence[ToolCopy] = ()
+    undeclared_tools: t.Sequence[ToolCopy] = ()
+    fetched_toolchains: t.Sequence[FetchedToolchain] = ()
     editor_files: t.Sequence[EditorSettings] = ()
     language_servers: LanguageServers = dataclasses.field(default_factory=LanguageServers)
     debuggers: Debuggers = dataclasses.field(default_factory=Debuggers)

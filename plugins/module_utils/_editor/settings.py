@@ -22,11 +22,14 @@ from .._core.errors import DevserverError
 from .._environment.contexts.machine_settings import Settings, merged
 from .._environment.declaration import UserEnvironment
 from .._gopls.settings import Schema, validate_settings
+from .._tools.known_good import PACKAGES
 from .vscode_go import SETTINGS, SINCE, TYPES, VALUES
 
 # Tools that the extension installs without confirmation, gopls aside; and all others that it knows, dlv aside.
 _IMPORTANT = ("goimports", "golangci-lint", "golangci-lint-v2", "revive", "staticcheck")
 _OTHERS = ("gofumpt", "golint", "gomodifytags", "goplay", "gotests", "impl")
+# What the extension may install; the other tools that the collection knows are installed by hand alike.
+TOOLS = frozenset((*_IMPORTANT, *_OTHERS, *PACKAGES))
 # The first that is pinned lints.
 _LINTERS = ("staticcheck", "golangci-lint", "revive")
 # Architectures of Linux on which the race detector works.

@@ -24,7 +24,11 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect
     real_paths_of,
     world_readable_files,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.tools import tool_copies
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.tools import (
+    fetched_toolchains,
+    tool_copies,
+    undeclared_tools,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records.observation import (
     GoResult,
@@ -115,6 +119,8 @@ class FakeHost:
             "program_directories": list(program_directories_of(users, mounted)),
             "settings_files": settings_files_of(base),
             "tool_copies": list(tool_copies(declaration.users, tools)),
+            "undeclared_tools": list(undeclared_tools(declaration.users, tools)),
+            "fetched_toolchains": list(fetched_toolchains(declaration.users)),
             "texts": texts_at_fault(base),
             "real_paths": real_paths_of(base),
             "world_readable": world_readable_files(base),

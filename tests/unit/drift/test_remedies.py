@@ -285,6 +285,8 @@ ELSEWHERE = {
     "GD306": "it needs a full disk",
     "GD402": "as GD202",
     "GD403": "test_rules.py carries out its command",
+    "GD406": "test_rules.py carries out its command",
+    "GD407": "test_rules.py carries out its commands",
     "GD506": "a file of the host",
     "GD702": "it takes seconds",
     "GD703": "it needs a user manager",

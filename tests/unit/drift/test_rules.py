@@ -1256,6 +1256,52 @@ def test_a_copy_where_editors_look_first(fake_host: t.Any) -> None:
     assert fake_host.ids(fake_host(), tools=[pinned._replace(users=["somebody-else"])]) == []
 
 
+def test_a_tool_that_nobody_has_declared(fake_host: t.Any) -> None:
+    pinned, directory = tool(fake_host), fake_host.tmp / "bin"
+    directory.mkdir()
+    for name in ("staticcheck", "own-program", "govulncheck"):
+        (directory / name).write_text("")
+        (directory / name).chmod(0o755 if name != "govulncheck" else 0o644)
+    (finding,) = fake_host.evaluate(fake_host(), tools=[pinned])[1]
+    assert (finding.rule.id, finding.variable, finding.rule.severity) == ("GD406", "staticcheck", "warning")
+    assert "declare staticcheck in devserver_tools" in finding.remedy.text
+    # Where no tool is pinned, the play leaves them to the users.
+    assert fake_host.ids(fake_host()) == []
+    (command,) = finding.remedy.commands
+    subprocess.run(["/bin/sh", "-c", command], check=True)
+    assert sorted(path.name for path in directory.iterdir()) == ["govulncheck", "own-program"]
+    (directory / "gopls").symlink_to(pinned.path)
+    assert fake_host.ids(fake_host(), tools=[pinned]) == []
+
+
+@pytest.mark.parametrize(
+    ("declared", "found"),
+    [
+        ("local", True),
+        ("path", True),
+        ("go1.26.2", True),
+        ("go1.26.1", False),
+        ("go1.22.1+auto", False),
+        ("auto", False),
+    ],
+)
+def test_a_toolchain_that_the_declaration_does_not_allow(fake_host: t.Any, declared: str, found: bool) -> None:
+    cache = fake_host.tmp / "modules"
+    toolchain = cache / "golang.org/toolchain@v0.0.1-go1.26.1.linux-amd64"
+    (toolchain / "bin").mkdir(parents=True)
+    (cache / "golang.org/x").mkdir()
+    for directory in (toolchain / "bin", toolchain):
+        directory.chmod(0o555)
+    (user,) = fake_host.declaration.users
+    user = dataclasses.replace(user, variables={"GOMODCACHE": str(cache), "GOTOOLCHAIN": declared})
+    declaration = dataclasses.replace(fake_host.declaration, users=[user])
+    findings = [one for one in fake_host.findings(declaration=declaration) if one.rule.id == "GD407"]
+    assert [one.source.file for one in findings] == ([str(toolchain)] if found else [])
+    for command in (command for one in findings for command in one.remedy.commands):
+        subprocess.run(["/bin/sh", "-c", command], check=True)
+    assert toolchain.exists() is not found
+
+
 def test_no_command_removes_a_copy_behind_a_link(fake_host: t.Any) -> None:
     (fake_host.tmp / "elsewhere").mkdir()
     (fake_host.tmp / "elsewhere/gopls").write_text("")

@@ -30,7 +30,7 @@ from .paths import real_paths_of, world_readable_files
 from .processes import extension_hosts, manager_started
 from .requirements import altered_toolchains, unmet_requirements
 from .sudoers import secure_path
-from .tools import pinned_tools, tool_copies
+from .tools import fetched_toolchains, pinned_tools, tool_copies, undeclared_tools
 from .unresponsive import unresponsive_users
 
 _Evaluated = t.TypeVar("_Evaluated")
@@ -209,6 +209,8 @@ def with_details(snapshot: Snapshot, mounted: t.Sequence[Mount]) -> Snapshot:
         managed_files=managed_files_of(snapshot.declaration, snapshot.cells),
         managers={account.name: manager_started(account) for account in stale},
         tool_copies=list(tool_copies(snapshot.declaration.users, snapshot.tools)),
+        undeclared_tools=list(undeclared_tools(snapshot.declaration.users, snapshot.tools)),
+        fetched_toolchains=list(fetched_toolchains(snapshot.declaration.users)),
         texts=texts_at_fault(snapshot),
         real_paths=real_paths_of(snapshot),
         world_readable=world_readable_files(snapshot),

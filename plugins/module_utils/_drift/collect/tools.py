@@ -5,12 +5,14 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import typing as t
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ..._core.errors import DevserverError
+from ..._editor.settings import TOOLS
 from ..._environment.declaration import UserEnvironment
 from ..._host.reading_limit import reading
 from ..._host.user_access import acting_as, may_access
@@ -18,8 +20,10 @@ from ..._tools.build_info import read_build_info
 from ..._tools.pins import TOOL_OPTIONS, Tool, parse_tools
 from ..._tools.plan import ToolPaths, plan_tools
 from ..._tools.support import incompatibility
-from ..records.tools import PinnedTool, ToolCopy
+from ..records.tools import FetchedToolchain, PinnedTool, ToolCopy
 
+# Of each user; a user may have made any number of directories.
+_MOST_TOOLCHAINS = 20
 _TOOLS = {"type": "list", "elements": "dict", "options": TOOL_OPTIONS}
 
 
@@ -67,21 +71,59 @@ def _describe(link: str) -> str:
 def tool_copies(users: t.Iterable[UserEnvironment], tools: t.Sequence[PinnedTool]) -> t.Iterator[ToolCopy]:
     """Yield the programs in GOBIN and GOPATH/bin that editors prefer to a pinned tool."""
     for user in users if tools else ():
-        gopath = user.directories.get("GOPATH", "")
-        directories = [user.directories.get("GOBIN", ""), gopath and os.path.join(gopath, "bin")]
-        for directory in dict.fromkeys(filter(None, directories)):
+        for directory in _directories(user):
             for tool in tools:
                 if not tool.reason and tool.is_for(user.account.name) and _is_hidden(tool, directory, user):
-                    path = os.path.join(directory, tool.name)
-                    # Behind a link, the directory may be one where the program belongs.
-                    with reading(user.account):
-                        removable = os.path.realpath(directory) == directory
-                    yield ToolCopy(user.account, tool.name, path, removable)
+                    yield _copy(tool.name, directory, user)
+
+
+def undeclared_tools(users: t.Iterable[UserEnvironment], tools: t.Sequence[PinnedTool]) -> t.Iterator[ToolCopy]:
+    """Yield the programs in GOBIN and GOPATH/bin with the names of tools that are not pinned."""
+    for user in users if tools else ():
+        names = sorted(TOOLS - {tool.name for tool in tools})
+        for directory, name in itertools.product(_directories(user), names):
+            if _is_program(os.path.join(directory, name), user):
+                yield _copy(name, directory, user)
+
+
+def fetched_toolchains(users: t.Iterable[UserEnvironment]) -> t.Iterator[FetchedToolchain]:
+    """Yield the toolchains in the module caches of users, which go has downloaded."""
+    for user in users:
+        directory = os.path.join(user.directories.get("GOMODCACHE", ""), "golang.org")
+        with reading(user.account), contextlib.suppress(OSError), acting_as(user.account):
+            if not os.path.isabs(directory):
+                continue
+            names = (name for name in os.listdir(directory) if name.startswith("toolchain@"))
+            for name in sorted(names)[:_MOST_TOOLCHAINS]:
+                version = name.partition("-")[2].rpartition(".")[0]
+                path = os.path.join(directory, name)
+                removable = os.lstat(path).st_uid == user.account.uid and os.path.realpath(path) == path
+                yield FetchedToolchain(user.account, version, path, removable)
+
+
+def _directories(user: UserEnvironment) -> list[str]:
+    """Return the directories that editors search before PATH."""
+    gopath = user.directories.get("GOPATH", "")
+    directories = [user.directories.get("GOBIN", ""), gopath and os.path.join(gopath, "bin")]
+    return list(dict.fromkeys(filter(None, directories)))
+
+
+def _copy(name: str, directory: str, user: UserEnvironment) -> ToolCopy:
+    # Behind a link, the directory may be one where the program belongs.
+    with reading(user.account):
+        removable = os.path.realpath(directory) == directory
+    return ToolCopy(user.account, name, os.path.join(directory, name), removable)
+
+
+def _is_program(path: str, user: UserEnvironment) -> bool:
+    with acting_as(user.account):
+        return may_access(path, os.X_OK) and os.path.isfile(path)
 
 
 def _is_hidden(tool: PinnedTool, directory: str, user: UserEnvironment) -> bool:
     """Return whether a directory of the user has another program with the tool's name."""
     copy = os.path.join(directory, tool.name)
+    if not _is_program(copy, user):
+        return False
     with acting_as(user.account):
-        present = may_access(copy, os.X_OK) and os.path.isfile(copy)
-        return present and os.path.realpath(copy) != os.path.realpath(tool.path)
+        return os.path.realpath(copy) != os.path.realpath(tool.path)

@@ -42,8 +42,20 @@ class AlteredToolchain(t.NamedTuple):
     differences: Differences
 
 
+class FetchedToolchain(t.NamedTuple):
+    """A Go in a user's module cache; ``version`` is that of its directory, such as go1.26.1.
+
+    It is ``removable`` by a command if its directory belongs to the user.
+    """
+
+    account: Account
+    version: str
+    path: str
+    removable: bool
+
+
 class ToolCopy(t.NamedTuple):
-    """A program in GOBIN or GOPATH/bin that has the name of a pinned tool and is another file.
+    """A program in GOBIN or GOPATH/bin that has the name of a known tool and is not the pinned one.
 
     It is ``removable`` by a command if its directory is not reached through a link.
     """

@@ -9,7 +9,7 @@ import typing as t
 
 from ..._core.provenance import Source
 from ..finding import Finding, Remedy, Rule, as_user
-from ..records.tools import PinnedTool, ToolCopy
+from ..records.tools import FetchedToolchain, PinnedTool, ToolCopy
 from ..snapshot import Row, Snapshot
 
 TOOL = Rule(
@@ -73,6 +73,31 @@ declared with `force: true` is not reported.""",
     fix="Declare a version that supports this Go, or no version: then the known-good one is installed.",
     example="dlv v1.23.1 supports Go 1.21 to 1.23, and go1.26.1 builds it; go1.26.1 needs dlv v1.26.0 or later",
 )
+TOOL_UNDECLARED = Rule(
+    "GD406",
+    severity="warning",
+    title="A tool in GOBIN is not declared",
+    impact="Its version is not pinned, and each user has another one.",
+    why="""\
+VS Code's Go extension and `go install …@latest` put the latest version of a tool into GOBIN, built by any Go. Reported
+are the tools that the extension knows and those that the collection has known-good versions of, if other tools are
+pinned; own programs of users are not.""",
+    fix="Remove it, or declare it in `devserver_tools`.",
+    example="/home/alice/go/bin/staticcheck is not declared in devserver_tools",
+)
+TOOLCHAIN_FETCHED = Rule(
+    "GD407",
+    severity="warning",
+    title="The module cache has a Go that the declaration does not allow",
+    impact="Something has built with another Go than the declared one, and hundreds of megabytes are in use.",
+    why="""\
+With GOTOOLCHAIN=local or path go downloads no other Go, and with a version only that one. A process with another
+GOTOOLCHAIN has done so, such as the installer of VS Code's Go extension, which sets it to auto.""",
+    fix="Remove the toolchain, and what was built with it from GOBIN.",
+    example="""\
+/home/alice/go/pkg/mod/golang.org/toolchain@v0.0.1-go1.26.1.linux-amd64 was downloaded; GOTOOLCHAIN is
+declared as local""",
+)
 
 
 def evaluate(snapshot: Snapshot) -> t.Iterator[Finding]:
@@ -81,6 +106,11 @@ def evaluate(snapshot: Snapshot) -> t.Iterator[Finding]:
         yield from _build(tool)
     for copy in snapshot.tool_copies:
         yield _copy(copy, tools[copy.tool])
+    for copy in snapshot.undeclared_tools:
+        yield _undeclared(copy)
+    settings = {user.account: user.variables.get("GOTOOLCHAIN", "auto") for user in snapshot.declaration.users}
+    for toolchain in snapshot.fetched_toolchains:
+        yield from _fetched(toolchain, settings[toolchain.account])
     for row in snapshot.rows:
         if row.observation.context.gives_environment:
             for tool in snapshot.tools:
@@ -108,6 +138,28 @@ def _copy(copy: ToolCopy, tool: PinnedTool) -> Finding:
     cause = f"editors find {copy.path}; expected {tool.path}"
     user, source = copy.account.name, Source("file", copy.path)
     return Finding(TOOL_IN_GOBIN, cause, remedy, user, variable=tool.name, source=source, subject=copy.path)
+
+
+def _undeclared(copy: ToolCopy) -> Finding:
+    command = as_user(copy.account, "rm", "-f", copy.path)
+    text = f"remove {copy.path}, or declare {copy.tool} in devserver_tools"
+    remedy = Remedy(text, [command] if copy.removable else [])
+    cause = f"{copy.path} is not declared in devserver_tools"
+    user, source = copy.account.name, Source("file", copy.path)
+    return Finding(TOOL_UNDECLARED, cause, remedy, user, variable=copy.tool, source=source, subject=copy.path)
+
+
+def _fetched(toolchain: FetchedToolchain, setting: str) -> t.Iterator[Finding]:
+    name, _plus, rest = setting.partition("+")
+    if "auto" in (name, rest) or name == toolchain.version:
+        return
+    # The files of a module cache are read-only.
+    commands = [("chmod", "-R", "u+w", toolchain.path), ("rm", "-rf", toolchain.path)]
+    safe = [as_user(toolchain.account, *command) for command in commands] if toolchain.removable else []
+    cause = f"{toolchain.path} was downloaded; GOTOOLCHAIN is declared as {setting}"
+    source, user = Source("file", toolchain.path), toolchain.account.name
+    remedy = Remedy(f"remove {toolchain.path}", safe)
+    yield Finding(TOOLCHAIN_FETCHED, cause, remedy, user, variable="GOTOOLCHAIN", source=source, subject=toolchain.path)
 
 
 def _shadowed(snapshot: Snapshot, row: Row, tool: PinnedTool) -> t.Iterator[Finding]:
