@@ -108,12 +108,27 @@ ls -1 "$directory" | sort -r | tail -n +11 | while read -r old; do rm -f "$direc
 
 
 def render_shared_gopls(gopls: str) -> str:
-    """Return gopls-shared: gopls through the user's daemon if there is one, else within the same heap limit."""
+    """Return gopls-shared, for any editor and agent in the place of gopls.
+
+    It is gopls through the user's daemon if there is one, else within the same heap limit. With ``mcp`` it is a server
+    for agents, which cannot be shared; it runs within the limit of the user's sessions. On a TCP port it would be one
+    for all users of the host, without authentication.
+    """
     return f"""\
 #!/bin/sh
-{paths.HEADER}user=$(id -un)
+{paths.HEADER}for word; do
+  shift
+  case $word in
+    -remote=* | --remote=*) ;;
+    -mcp.listen* | --mcp.listen* | -listen* | --listen*)
+      echo "gopls-shared: $word would let all users of this host read your code. To fix this: omit it" >&2
+      exit 2 ;;
+    *) set -- "$@" "$word" ;;
+  esac
+done
+user=$(id -un)
 socket={paths.SOCKET_DIR}/$user/gopls.sock
-if [ -S "$socket" ]; then
+if [ "${{1-}}" != mcp ] && [ -S "$socket" ]; then
   exec '{gopls}' "-remote=unix;$socket" "$@"
 fi
 file=/etc/gopherops/language_server/$user.env
@@ -121,6 +136,10 @@ if [ -r "$file" ]; then
   set -a
   . "$file"
   set +a
+fi
+if [ "${{1-}}" = mcp ] && [ -d /run/systemd/system ] && ! grep -q "/user-$(id -u)[.]slice/" /proc/self/cgroup; then
+  export XDG_RUNTIME_DIR="${{XDG_RUNTIME_DIR:-/run/user/$(id -u)}}"
+  exec systemd-run --user --scope --quiet -- '{gopls}' "$@"
 fi
 exec '{gopls}' "$@"
 """

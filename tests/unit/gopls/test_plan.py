@@ -645,16 +645,44 @@ def test_a_shell_and_the_drift_report_read_the_same_variables(tmp_path, value):
     assert {one.name: one.value for one in assignments_in(str(file))} == {"OTHER": "x", "VALUE": value}
 
 
-def test_gopls_shared_applies_the_environment_file(tmp_path, monkeypatch):
-    monkeypatch.setattr(paths, "SOCKET_DIR", str(tmp_path))
-    (tmp_path / "gopls").write_text('#!/bin/sh\necho $GOMEMLIMIT "$@"\n')
-    (tmp_path / "gopls").chmod(0o755)
-    (tmp_path / f"{ME}.env").write_text(host_files.render_variables(host_files.gopls_variables(ME, LIMITS, {})))
-    script = host_files.render_shared_gopls(str(tmp_path / "gopls")).replace(
-        "/etc/gopherops/language_server", str(tmp_path)
+def shared_gopls(directory: pathlib.Path, monkeypatch: pytest.MonkeyPatch, *words: str) -> tuple[int, str]:
+    """Return how gopls-shared ends, with what a program in the place of gopls prints of its environment and words."""
+    monkeypatch.setattr(paths, "SOCKET_DIR", str(directory))
+    (directory / "gopls").write_text('#!/bin/sh\necho $GOMEMLIMIT "$@"\n')
+    (directory / "gopls").chmod(0o755)
+    (directory / f"{ME}.env").write_text(host_files.render_variables(host_files.gopls_variables(ME, LIMITS, {})))
+    script = host_files.render_shared_gopls(str(directory / "gopls")).replace(
+        "/etc/gopherops/language_server", str(directory)
     )
-    completed = subprocess.run(["/bin/sh", "-c", script, "sh", "serve"], check=True, capture_output=True, text=True)
-    assert completed.stdout == "870MiB serve\n"
+    completed = subprocess.run(["/bin/sh", "-c", script, "sh", *words], check=False, capture_output=True, text=True)
+    return completed.returncode, completed.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "shared", "alone"),
+    [
+        ([], "", ""),
+        (["serve"], "serve", "serve"),
+        # What editors put there by themselves.
+        (["-remote=auto", "-logfile=/a b"], "-logfile=/a b", "-logfile=/a b"),
+    ],
+)
+def test_gopls_shared_is_gopls_through_the_daemon_or_within_its_limit(tmp_path, monkeypatch, words, shared, alone):
+    assert shared_gopls(tmp_path, monkeypatch, *words) == (0, f"870MiB {alone}".strip() + "\n")
+    (tmp_path / ME).mkdir()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / ME / "gopls.sock"))
+        expected = f"-remote=unix;{tmp_path}/{ME}/gopls.sock {shared}".strip()
+        assert shared_gopls(tmp_path, monkeypatch, *words) == (0, f"{expected}\n")
+        # No daemon serves agents.
+        assert shared_gopls(tmp_path, monkeypatch, "mcp") == (0, "870MiB mcp\n")
+
+
+@pytest.mark.parametrize(
+    "words", [["mcp", "-listen=:1"], ["mcp", "--listen", ":1"], ["serve", "-mcp.listen=127.0.0.1:1"]]
+)
+def test_gopls_shared_opens_no_port_for_all_users(tmp_path, monkeypatch, words):
+    assert shared_gopls(tmp_path, monkeypatch, *words) == (2, "")
 
 
 @pytest.mark.parametrize(("log", "kept"), [(True, "from the file"), (False, "from the journal")])
