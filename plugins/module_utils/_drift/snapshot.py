@@ -24,7 +24,7 @@ from .records.directories import GoDirectory
 from .records.editor_settings import EditorSettings
 from .records.files import ManagedFiles, SettingsFile
 from .records.language_servers import LanguageServers
-from .records.observation import Observation
+from .records.observation import MissingPath, Observation
 from .records.tools import AlteredToolchain, FetchedToolchain, PinnedTool, ToolCopy
 from .version_managers import find_manager, remove_manager
 
@@ -107,7 +107,8 @@ class Snapshot:
     user name and path. ``real_paths`` has the target of each collected path that is or contains a link.
     ``world_readable`` are files with a password that all users can read. ``requirements`` are those that the host does
     not meet, with the users of the workspaces; the host's has no user. ``altered_toolchains`` are those with other
-    files than the installed ones. ``goroot_version`` is the version of the Go at GOROOT, empty if there is none.
+    files than the installed ones. ``missing_paths`` are those that variables of builds name. ``goroot_version`` is the
+    version of the Go at GOROOT, empty if there is none.
     """
 
     declaration: Declaration
@@ -134,6 +135,7 @@ class Snapshot:
     real_paths: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     world_readable: frozenset[str] = frozenset()
     altered_toolchains: t.Sequence[AlteredToolchain] = ()
+    missing_paths: t.Sequence[MissingPath] = ()
     goroot_version: str = ""
     taken_at: float = 0.0
 

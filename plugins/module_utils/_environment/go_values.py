@@ -78,7 +78,7 @@ _READ_SETTINGS = ("list", "unsafe")
 _CHOOSE_PLATFORM = ("build", "-n", "-o", os.devnull, "unsafe")
 _PLATFORM = re.compile(r"unsupported GOOS/GOARCH pair .*")
 # Programs that go starts; the value may have options.
-_COMPILERS = ("CC", "CXX", "FC", "GCCGO", "AR", "PKG_CONFIG")
+PROGRAM_VARIABLES = ("CC", "CXX", "FC", "GCCGO", "AR", "PKG_CONFIG")
 # A message that is only true outside of a module.
 _NO_MODULE = "cannot find main module"
 
@@ -157,11 +157,11 @@ def _validate(go: str, values: t.Mapping[str, str], account: Account) -> None:
 
 
 def _validate_compilers(values: t.Mapping[str, str], account: Account) -> None:
-    paths = {name: values[name].split(" ")[0] for name in _COMPILERS if values.get(name, "").startswith("/")}
+    paths = {name: values[name].split(" ")[0] for name in PROGRAM_VARIABLES if values.get(name, "").startswith("/")}
     if not paths:
         return
-    is_program = each_as(account, _is_program, {path: path for path in paths.values()})
-    missing = [name for name, path in paths.items() if not is_program[path]()]
+    runs = each_as(account, is_program, {path: path for path in paths.values()})
+    missing = [name for name, path in paths.items() if not runs[path]()]
     if missing:
         raise DevserverError(
             "{} of user {} cannot be run".format(", ".join(f"{name}={paths[name]}" for name in missing), account.name),
@@ -172,7 +172,8 @@ def _validate_compilers(values: t.Mapping[str, str], account: Account) -> None:
         )
 
 
-def _is_program(path: str) -> bool:
+def is_program(path: str) -> bool:
+    """Return whether ``acting_as`` somebody, this process may run a program."""
     return os.path.isfile(path) and may_access(path, os.X_OK)
 
 

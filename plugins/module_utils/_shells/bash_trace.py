@@ -19,7 +19,8 @@ from .scripts import BASH_PROMPT, BASH_TRACE, BASH_TRACED_STARTUP, fill, quoted,
 from .startup import Startup
 
 # Further variables that begin with GO are compared at assignments.
-_WATCHED = {"HOME", "PATH", "XDG_CONFIG_HOME", "CC", "CXX", "CGO_ENABLED", "GOROOT", "GOENV", "GOMEMLIMIT"}
+_WATCHED = {"HOME", "PATH", "XDG_CONFIG_HOME", "CGO_ENABLED", "GOROOT", "GOENV", "GOMEMLIMIT", "TMPDIR"}
+_WATCHED.update(("AR", "CC", "CXX", "FC", "GCCGO", "PKG_CONFIG"))
 _WATCHED.update(name for name in PERSISTENT_VARIABLES if name.startswith("GO"))
 
 _NOTED = re.compile("\x01([^\0\x01]*)\0([^\0]*)\0([^\0]*)\0(\\d{1,9})\0(\\d{1,9})\0(\\d{1,9})\0([^\0]*)\0")

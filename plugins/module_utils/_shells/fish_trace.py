@@ -21,7 +21,9 @@ from .fish_lines import FishLines, read_file
 from .scripts import FISH_HOOKS, FISH_TRACE, fill
 from .startup import Startup
 
-_NAMES = " ".join(sorted({"HOME", "PATH", "XDG_CONFIG_HOME", "GOROOT", "GOENV", "GOMEMLIMIT", *PERSISTENT_VARIABLES}))
+_NAMES = " ".join(
+    sorted({"HOME", "PATH", "XDG_CONFIG_HOME", "GOROOT", "GOENV", "GOMEMLIMIT", "TMPDIR", *PERSISTENT_VARIABLES})
+)
 _NOTED = re.compile("\x01([^\x01]*)\x01([^\x01]*)\x01([^\x01]*)\x01|^(-*)> ([^\n]*)", re.MULTILINE)
 # More assignments than any startup has.
 _MOST = 10_000

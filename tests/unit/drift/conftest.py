@@ -11,6 +11,7 @@ import typing as t
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.cells import Cell
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.build_paths import missing_paths_of
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.cells import cells
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.directories import (
     directories_of,
@@ -113,11 +114,12 @@ class FakeHost:
         """Return a snapshot with the files of this host, except for the ``records`` that a test states."""
         declaration = declaration or self.declaration
         base = Snapshot(declaration, observations, cells(declaration, observations, "1.22.12"), tools)
+        base = dataclasses.replace(base, settings_files=settings_files_of(base))
         users = base.users_with_home
         read = {
             "directories": directories_of(users, mounted),
             "program_directories": list(program_directories_of(users, mounted)),
-            "settings_files": settings_files_of(base),
+            "missing_paths": missing_paths_of(base),
             "tool_copies": list(tool_copies(declaration.users, tools)),
             "undeclared_tools": list(undeclared_tools(declaration.users, tools)),
             "fetched_toolchains": list(fetched_toolchains(declaration.users)),

@@ -200,6 +200,10 @@ FAULTS: dict[str, tuple[t.Callable[[Host], None], set[str]]] = {
     ),
     "a proxy behind direct": (lines(".profile", "export GOPROXY=direct,https://a.example"), {"GD102", "GD502"}),
     "an undeclared variable": (lines(".profile", "export GODEBUG=netdns=go"), {"GD102"}),
+    "paths of builds that do not exist": (
+        lines(".profile", "export CC=/no/cc", "export AR=no-such-ar", "export GOTMPDIR=/no/tmp"),
+        {"GD102", "GD606"},
+    ),
     "output": (lines(".profile", "echo hello"), {"GD701"}),
     "a low limit, and a directory that is gone": (
         lambda host: (

@@ -494,6 +494,42 @@ def test_a_line_of_the_user_with_a_path_of_a_version_manager_is_to_be_corrected(
     assert finding.remedy.text.startswith(f"delete or correct {file}:1")
 
 
+MISSING = {
+    "a program": ("CC", "/no/cc -x"),
+    "one that no directory of PATH has": ("CXX", "no-such-program"),
+    "one with a blank": ("AR", "'/no/my ar' -x"),
+    "one that is no program": ("PKG_CONFIG", "/etc/passwd"),
+    "the directory of builds": ("GOTMPDIR", "/no/tmp"),
+    "the one of all programs": ("TMPDIR", "/no/tmp"),
+}
+PRESENT = {
+    "with options": ("CC", "/bin/sh -x"),
+    "on PATH": ("FC", "sh"),
+    "relative to a package": ("CC", "./cc"),
+    "a directory": ("GOTMPDIR", "/tmp"),
+    "of a session": ("TMPDIR", "/run/user/4711/x"),
+    "without cgo": ("CC", "/no/cc"),
+}
+
+
+@pytest.mark.parametrize("case", [*MISSING, *PRESENT])
+@pytest.mark.parametrize("persisted", [False, True])
+def test_a_path_of_builds_that_does_not_exist(fake_host: t.Any, case: str, persisted: bool) -> None:
+    name, value = {**MISSING, **PRESENT}[case]
+    if persisted and name != "TMPDIR":
+        (fake_host.tmp / "env").write_text(f"GOPATH=/x\n{name}={value}\n")
+    go_values = {"CGO_ENABLED": "0"} if case == "without cgo" else {}
+    environment = {} if persisted and name != "TMPDIR" else {name: value}
+    made = [
+        fake_host(context, environment=environment, set_by=set_by(name, value), go_values=go_values)
+        for context in ("login", "bash")
+    ]
+    found = [one for one in fake_host.findings(*made) if one.rule.id == "GD606"]
+    place = Source("file", PROFILE, 3) if environment else Source("file", str(fake_host.tmp / "env"), 2)
+    assert [(one.variable, one.source) for one in found] == ([(name, place)] if case in MISSING else [])
+    assert all("(in login, bash)" in one.cause and value in one.cause for one in found)
+
+
 def test_outdated_values_of_a_manager_are_one_finding(fake_host: t.Any) -> None:
     stale = frozenset({"PATH", "GOPATH"})
     late = fake_host(

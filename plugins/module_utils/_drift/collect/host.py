@@ -21,6 +21,7 @@ from ..._tools.plan import ToolPaths
 from ..records.observation import Observation, failed
 from ..snapshot import Snapshot
 from . import debug_services, editor_settings, language_servers
+from .build_paths import missing_paths_of
 from .cells import cells
 from .directories import directories_of, program_directories_of
 from .go_files import settings_files_of, texts_at_fault
@@ -201,16 +202,17 @@ def with_details(snapshot: Snapshot, mounted: t.Sequence[Mount]) -> Snapshot:
     """Return the snapshot with the files and directories that its observations and cells lead to."""
     stale = {observation.user.account for observation in snapshot.observations if observation.stale}
     users = snapshot.users_with_home
+    snapshot = dataclasses.replace(snapshot, settings_files=settings_files_of(snapshot))
     return dataclasses.replace(
         snapshot,
         directories=directories_of(users, mounted),
         program_directories=list(program_directories_of(users, mounted)),
-        settings_files=settings_files_of(snapshot),
         managed_files=managed_files_of(snapshot.declaration, snapshot.cells),
         managers={account.name: manager_started(account) for account in stale},
         tool_copies=list(tool_copies(snapshot.declaration.users, snapshot.tools)),
         undeclared_tools=list(undeclared_tools(snapshot.declaration.users, snapshot.tools)),
         fetched_toolchains=list(fetched_toolchains(snapshot.declaration.users)),
+        missing_paths=missing_paths_of(snapshot),
         texts=texts_at_fault(snapshot),
         real_paths=real_paths_of(snapshot),
         world_readable=world_readable_files(snapshot),

@@ -116,6 +116,15 @@ class Observation:
         return self.go.values.get("GOENV") or environment.get("GOENV") or default
 
 
+class MissingPath(t.NamedTuple):
+    """A program or directory that a variable names for builds and that does not exist for the user of a process."""
+
+    observation: Observation
+    variable: str
+    value: str
+    source: Source | None
+
+
 def failed(observation: Observation, error: Exception) -> Observation:
     """Return the observation of a context about which the text of its user causes an unexpected error.
 

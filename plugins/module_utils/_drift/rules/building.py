@@ -8,7 +8,8 @@ import typing as t
 
 from ..._core.provenance import Source
 from ..._toolchain.workspaces import Mismatch
-from ..finding import Finding, Remedy, Rule, describe_program_flag, propose_value
+from ..finding import Finding, Remedy, Rule, describe_program_flag, propose_value, shortened
+from ..records.observation import MissingPath
 from ..snapshot import Row, Snapshot, once_per_user
 
 MAY_SWITCH = Rule(
@@ -78,9 +79,24 @@ switches to installed versions, or correct the line that the finding names.""",
     example="/home/alice/hello/go.mod:3 requires Go 1.23.4 (go); installed: 1.22.12",
 )
 
+MISSING = Rule(
+    "GD606",
+    severity="error",
+    title="A program or directory that builds use does not exist",
+    impact="Each build with cgo, or each build, fails.",
+    why="""\
+CC, CXX, FC, GCCGO, AR or PKG_CONFIG names a program that does not exist, or that the user cannot run: Go does not try
+its default then. They are not evaluated with `CGO_ENABLED=0`. Or GOTMPDIR, else TMPDIR, names a directory that does not
+exist, and go creates none ("creating work dir"); a directory of a session, below /run/user, is not evaluated. The
+variable is set by a startup file, another file of the context, or `go env -w`.""",
+    fix="Delete or correct the line, or install the program. Declare the variable if all contexts need it.",
+    example="CC is /opt/gcc-9/bin/gcc, from /home/alice/.profile:12, which alice cannot run (in login, bash)",
+)
+
 
 def evaluate(snapshot: Snapshot) -> t.Iterator[Finding]:
     yield from once_per_user(finding for row in snapshot.rows for finding in (*_modes(row), *_target(row)))
+    yield from once_per_user(map(_missing, snapshot.missing_paths))
     for user, entry in snapshot.requirements:
         yield _unmet(user, entry, entry.file) if entry.file else _minimum(entry, snapshot.declaration.goroot)
 
@@ -98,6 +114,16 @@ def _modes(row: Row) -> t.Iterator[Finding]:
         yield row.unexpected(FLAGS, "GOFLAGS", "no value", remedy)
     if row.undeclared("GO111MODULE") in ("off", "auto"):
         yield row.unexpected(MODULE_MODE, "GO111MODULE", "on", Remedy("delete the line that sets GO111MODULE"))
+
+
+def _missing(item: MissingPath) -> Finding:
+    row, name = Row(item.observation, {}), item.observation.user.account.name
+    is_directory = item.variable.endswith("TMPDIR")
+    state = "which is no directory" if is_directory else f"which {name} cannot run"
+    cause = f"{item.variable} is {shortened(item.value)}, from {item.source}, {state}"
+    otherwise = "create the directory" if is_directory else "install the program"
+    remedy = Remedy(f"delete or correct {item.variable} at {item.source}, or {otherwise}")
+    return row.finding(MISSING, cause, remedy, item.variable, item.source)
 
 
 def _target(row: Row) -> t.Iterator[Finding]:
