@@ -251,7 +251,10 @@ def with_profiles_and_workaround(host, play):
     host.check_output("systemctl stop gopls@alice gopls@bob")
     assert retired.returncode == 0, retired.output
     assert "workaround slow-here is obsolete" in " ".join(retired.output.split())
-    assert "diagnostic.staticcheck" not in host.file("/home/alice/.vscode-server/data/Machine/settings.json").content_string
+    assert (
+        "diagnostic.staticcheck"
+        not in host.file("/home/alice/.vscode-server/data/Machine/settings.json").content_string
+    )
     assert "SLOW_HERE" not in host.file("/etc/gopherops/language_server/alice.env").content_string
     assert not host.file("/run/gopls/alice/pprof.sock").exists
 
@@ -319,5 +322,8 @@ def test_who_is_removed_loses_all_of_it(play, host, check):
     finally:
         back = play("site", "--tags", "language_server")
     assert back.returncode == 0, back.output
-    assert "diagnostic.staticcheck" not in host.file("/home/alice/.vscode-server/data/Machine/settings.json").content_string
+    assert (
+        "diagnostic.staticcheck"
+        not in host.file("/home/alice/.vscode-server/data/Machine/settings.json").content_string
+    )
     assert "remote" in host.file("/home/bob/.vscode-server/data/Machine/settings.json").content_string

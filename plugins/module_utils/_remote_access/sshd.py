@@ -10,7 +10,7 @@ import socket
 import time
 import typing as t
 
-from .._core.addresses import parse_address
+from .._core.addresses import Address, parse_address
 from .._core.errors import DevserverError
 from .._core.managed_header import managed_header
 from .._environment.sshd_config import CONFIGURATION, SSHD, Line, includes, lines
@@ -124,24 +124,23 @@ def reload_sshd(command: t.Sequence[str]) -> None:
 def _await_banner() -> None:
     output = run([SSHD, "-T", "-f", CONFIGURATION], env={"PATH": SYSTEM_PATH}, timeout=_TIMEOUT).stdout
     values = [line.partition(" ")[2] for line in output.splitlines() if line.startswith("listenaddress ")]
-    address = next(filter(None, map(parse_address, values)), None)
-    if address is None:
-        return
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host)
+    # One of them may be of a family that this host does not have.
+    addresses = list(filter(None, map(parse_address, values)))
     deadline = time.monotonic() + _READY_TIMEOUT
-    while not _sends_banner(host, address.port):
+    while addresses and not any(map(_sends_banner, addresses)):
         if time.monotonic() > deadline:
             raise DevserverError(
-                f"sshd does not accept connections on {address} after it has read its new configuration",
+                f"sshd does not accept connections on {addresses[0]} after it has read its new configuration",
                 expected="a banner that begins with SSH-",
                 remedy="look at 'journalctl -u ssh -u sshd'; the previous files are restored",
             )
         time.sleep(_POLL_INTERVAL)
 
 
-def _sends_banner(host: str, port: int) -> bool:
+def _sends_banner(address: Address) -> bool:
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host)
     try:
-        with socket.create_connection((host, port), _POLL_INTERVAL * 10) as stream:
+        with socket.create_connection((host, address.port), _POLL_INTERVAL * 10) as stream:
             return stream.recv(4) == b"SSH-"
     except OSError:
         return False
