@@ -27,6 +27,12 @@ def has_block(text: str) -> bool:
     return any(line.strip() in (BEGIN, END) for line in text.splitlines())
 
 
+def lines_of_block(text: str, *, path: str) -> list[str]:
+    """Return the lines in the managed block of ``text``; raise the errors of ``with_block``."""
+    _newline_of_text, lines, place = _parts(text, path)
+    return lines[place[0] + 1 : place[1]] if place else []
+
+
 def without_block(text: str, *, path: str) -> str:
     """Return ``text`` without a managed block; raise the errors of ``with_block``."""
     newline, lines, place = _parts(text, path)

@@ -17,8 +17,9 @@ from .._core.errors import DevserverError
 from .._core.managed_header import managed_header
 from .._core.result import Outcome
 from .._host.files import Changes
-from .._host.managed_block import has_block, with_block, without_block
+from .._host.managed_block import lines_of_block, with_block, without_block
 from .._host.managed_files import ManagedFile, plan_edits, write_all
+from .._host.removal import remove_empty_directories
 from .authorized_keys import parse_keys
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
@@ -38,7 +39,8 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
         },
     },
     "identity": {"type": "str", "default": "~/.ssh/id_ed25519"},
-    "include_in": {"type": "path"},
+    "include": {"type": "bool", "default": False},
+    "user_config": {"type": "path", "default": "~/.ssh/config"},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
 }
 
@@ -75,17 +77,20 @@ def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
     if not absent:
         content = functools.partial(_render_known_hosts, params["hosts"])
         files.append(ManagedFile(os.path.join(directory, "known_hosts"), content, mode=0o600))
-    if params["include_in"]:
-        files.append(_including_file(params["include_in"], os.path.join(directory, "config"), absent=absent))
+    files.append(_including_file(params["user_config"], directory, includes=params["include"] and not absent))
     changes = Changes()
     try:
         edits = plan_edits(files)
         for edit in edits:
             edit.add_to(changes)
         if not check:
-            if not absent:
-                os.makedirs(os.path.join(directory, _SOCKETS), mode=0o700, exist_ok=True)
+            sockets = os.path.join(directory, _SOCKETS)
+            for path in () if absent else (directory, sockets):
+                os.makedirs(path, mode=0o700, exist_ok=True)
             write_all(edits)
+            if absent:
+                # A socket of a connection that is open keeps them.
+                remove_empty_directories([sockets, directory])
     except OSError as error:
         raise DevserverError(
             f"cannot write the ssh configuration: {error}", remedy="make this path of the controller writable"
@@ -131,7 +136,7 @@ def _render_config(params: t.Mapping[str, t.Any]) -> str:
     parts = [managed_header("ssh_client_config")]
     for host in params["hosts"]:
         lines = [f"Host {host['name']}", f"  HostName {host['address'] or host['name']}", f"  Port {host['port']}"]
-        # The keys are known by this name, whatever address leads there.
+        # The keys are known by this name, and not by one of its addresses.
         lines.append(f"  HostKeyAlias {host['name']}")
         jumps = [_jump(word, names, addresses) for word in filter(None, host["jump"].split(","))]
         lines += [f"  ProxyJump {','.join(jumps)}"] if jumps else []
@@ -164,7 +169,7 @@ def _render_known_hosts(hosts: t.Sequence[t.Mapping[str, t.Any]], now: str | Non
 
 def _settings(params: t.Mapping[str, t.Any]) -> str:
     """Return settings of VS Code's Remote-SSH to copy into the user's own ones."""
-    included = {} if params["include_in"] else {"remote.SSH.configFile": os.path.join(params["directory"], "config")}
+    included = {} if params["include"] else {"remote.SSH.configFile": os.path.join(params["directory"], "config")}
     settings = {
         **included,
         "remote.SSH.connectTimeout": 60,
@@ -174,14 +179,18 @@ def _settings(params: t.Mapping[str, t.Any]) -> str:
     return json.dumps(settings, indent=2) + "\n"
 
 
-def _including_file(path: str, config: str, *, absent: bool) -> ManagedFile:
-    """Return the user's own file, with one line that includes the configuration, or without it."""
+def _including_file(path: str, directory: str, *, includes: bool) -> ManagedFile:
+    """Return the user's own file, with or without the line that includes the configuration in ``directory``."""
+    line = f"Include {os.path.join(directory, 'config')}"
 
     def content(now: str | None) -> str | None:
-        text = now or ""
-        if absent:
-            return without_block(text, path=path) or None if has_block(text) else now
-        # First: in the block of a host it would apply to that host alone.
-        return with_block(text, f"Include {config}", path=path, first=True)
+        present = lines_of_block(now or "", path=path)
+        expected = [other for other in present if other != line] + ([line] if includes else [])
+        if sorted(expected) == sorted(present):
+            return now
+        if expected:
+            # First: in the block of a host it would apply to that host alone.
+            return with_block(now or "", "\n".join(expected), path=path, first=True)
+        return without_block(now or "", path=path) or None
 
     return ManagedFile(path, content, whole=False, mode=0o600)

@@ -69,7 +69,7 @@ REASONS: dict[str, str] = {
         _toolchain/sources _toolchain/staging _toolchain/store _tools/build _tools/build_directory _tools/cache
         _tools/install _tools/plan _tools/removal
     """,
-    "runs on the controller": "_delve/tls/client_bundle ../action ../plugin_utils",
+    "runs on the controller": "_delve/tls/client_bundle _remote_access/ssh_client_config ../action ../plugin_utils",
 }
 
 

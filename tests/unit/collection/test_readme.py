@@ -32,6 +32,7 @@ RESULTS = {
     f"{name}_result" for name in ("debugger", "drift", "environment", "language_server", "remote_access", "tools")
 }
 OTHER_VARIABLES = {"bundle_builder", "bundle_made", "debugger_tls_result", "devserver_plan", *RESULTS}
+OTHER_VARIABLES |= {"remote_access_client_keys"}
 PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
 # Strings in the code that have a variable's form: an attribute of Python's ssl.SSLCertVerificationError.
 OTHER_STRINGS = {"verify_code"}

@@ -16,7 +16,10 @@ import yaml
 ROLES = sorted((pathlib.Path(__file__).parents[3] / "roles").iterdir())
 COMMON = next(role for role in ROLES if role.name == "common")
 # Ansible itself defines these.
-MAGIC = {"ansible_check_mode", "ansible_playbook_python", "hostvars", "inventory_hostname", "omit", "role_path"}
+MAGIC = {
+    *("ansible_check_mode", "ansible_playbook_python", "groups", "hostvars", "inventory_dir", "inventory_hostname"),
+    *("omit", "role_path"),
+}
 FUNCTIONS = {"dict", "lookup", "query"}
 # Keywords of a task whose values are expressions without braces.
 CONDITIONS = ("when", "that", "changed_when", "failed_when", "until")

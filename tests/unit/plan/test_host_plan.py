@@ -28,7 +28,7 @@ MODULE_NAME = "gopherops.devserver.kernel_parameters"
 ROLES = pathlib.Path(__file__).parents[3] / "roles"
 TASK_FILES = sorted(ROLES.glob("*/tasks/*.yml"))
 # These write nothing on a managed host.
-READERS = {"go_bundle", "go_env_drift", "go_verify", "support_bundle"}
+READERS = {"go_bundle", "go_env_drift", "go_verify", "ssh_client_config", "support_bundle"}
 
 
 class Project:
