@@ -49,6 +49,41 @@ options:
     description: The version of the Go extension that settings must fit, such as V(0.42.1). Empty means any.
     type: str
     default: ''
+  extensions:
+    description:
+      - Extensions of VS Code, which every listed user gets in these versions, with the program of the user's own server
+        where there is one, otherwise in the directory where its first start finds them. No network is used for that.
+      - An extension that leaves the list stays until its user, or all, are removed.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Publisher and name, such as V(golang.go).
+        type: str
+        required: true
+      version:
+        description: The version in the file.
+        type: str
+        required: true
+      sha256:
+        description: The SHA-256 of the C(.vsix) file, in hex.
+        type: str
+        required: true
+      url:
+        description: Where the host fetches the file, if it is not there yet.
+        type: str
+        default: ''
+      path:
+        description:
+          - The file on the controller. The role P(gopherops.devserver.editor#role) copies it to
+            C(/usr/local/lib/gopherops/extensions/SHA256.vsix) on the host; this module expects it there.
+        type: str
+        default: ''
+  timeout:
+    description: Seconds that a server of O(extensions[].url) may stay silent.
+    type: int
+    default: 60
   gopls:
     description: The gopls whose settings are validated. If it is missing, the settings of all known versions are.
     type: path

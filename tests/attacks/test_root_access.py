@@ -15,6 +15,7 @@ import typing as t
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect import (
     directories,
+    editor_settings,
     managed_files,
     requirements,
     tools,
@@ -110,6 +111,7 @@ def test_readers_access_homes_with_the_users_rights(
         list(tools.tool_copies(users, [pinned]))
         list(tools.undeclared_tools(users, [pinned]))
         list(tools.fetched_toolchains(users))
+        list(editor_settings.missing_extensions(users))
         requirements.unmet_requirements(declaration, "1.21")
         assert [context for user in users for kind in KINDS for context in kind.contexts_of(user, ())]
     assert [tuple(a) for a in recorder.accesses()] == []

@@ -21,7 +21,7 @@ from .cells import Cell, plain_path
 from .finding import Finding, Remedy, Rule
 from .records.debuggers import Debuggers
 from .records.directories import GoDirectory
-from .records.editor_settings import EditorSettings
+from .records.editor_settings import EditorSettings, MissingExtension
 from .records.files import ManagedFiles, SettingsFile
 from .records.language_servers import LanguageServers
 from .records.observation import MissingPath, Observation
@@ -100,7 +100,8 @@ class Snapshot:
     """A host as it is declared, and as it was when ``taken_at`` (seconds of the epoch).
 
     ``tools`` are the pinned tools, ``tool_copies`` the programs that hide them from an editor, ``undeclared_tools``
-    those beside them, and ``fetched_toolchains`` what is in the users' module caches. ``host_path`` is the PATH of
+    those beside them, and ``fetched_toolchains`` what is in the users' module caches. ``missing_extensions`` are those
+    of an earlier run of the role editor. ``host_path`` is the PATH of
     /etc/environment, ``secure_path`` that of sudo; None if it sets none. ``bin_dir`` has the links to Go.
     ``settings_files`` are the files that go reads, one entry for each user. ``managers`` has the start of a user's
     systemd manager by user name, if its environment is stale. ``texts`` has the lines of files that are at fault, by
@@ -119,6 +120,7 @@ class Snapshot:
     undeclared_tools: t.Sequence[ToolCopy] = ()
     fetched_toolchains: t.Sequence[FetchedToolchain] = ()
     editor_files: t.Sequence[EditorSettings] = ()
+    missing_extensions: t.Sequence[MissingExtension] = ()
     language_servers: LanguageServers = dataclasses.field(default_factory=LanguageServers)
     debuggers: Debuggers = dataclasses.field(default_factory=Debuggers)
     host_path: Assignment | None = None

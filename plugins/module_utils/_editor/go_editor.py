@@ -21,10 +21,12 @@ from .._host.accounts import Account, find_known_account
 from .._host.files import Changes
 from .._host.managed_files import FileEdit, ManagedFile, plan_each, write_each
 from .._host.records import read_record, record_file, record_path
-from .._host.removal import remove_empty_directories
-from .._host.skipped_files import SkippedFile, find_failure, split_skipped
+from .._host.removal import remove_empty_directories, remove_paths
+from .._host.skipped_files import SkippedFile, find_failure, skip_errors, split_skipped
+from .._host.user_access import has_home
 from .._jsonc.editor import Merge
-from .extensions import extension_roots, helper_files
+from . import extensions, installation
+from .extensions import ROLE, Extension, Place, extension_roots, helper_files
 from .settings import defaults_for, pinned_tools, validate
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
@@ -34,26 +36,54 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "gopls": {"type": "path", "default": "/usr/local/bin/gopls"},
     "pinned": {"type": "list", "elements": "str", "default": []},
     "bin_dir": {"type": "path", "default": "/usr/local/bin"},
+    "extensions": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "name": {"type": "str", "required": True},
+            "version": {"type": "str", "required": True},
+            "sha256": {"type": "str", "required": True},
+            "url": {"type": "str", "default": ""},
+            "path": {"type": "str", "default": ""},
+        },
+    },
+    "timeout": {"type": "int", "default": 60},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
 }
 
-_ROLE = "editor"
 _VERSION = re.compile(r"(\d+(\.\d+){1,2})?\Z")
 
 
+class ExtensionPlan(t.NamedTuple):
+    """The extensions of users to install and to remove, each with its place."""
+
+    install: t.Sequence[tuple[Account, Extension, Place]]
+    remove: t.Sequence[tuple[Account, Place]]
+
+
 def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
-    """Write the settings of the users' editors, or remove them; with ``check`` only plan it."""
+    """Write the settings of the users' editors and install extensions, or remove both; with ``check`` only plan it."""
     absent = params["state"] == "absent"
     listed = [dict(user, state="absent") for user in params["users"]] if absent else params["users"]
     declaration = declaration_from({**params, "users": listed})
     deprecated = [] if absent else _validate(declaration, params)
     departed = _departed(declaration, everybody=absent)
     skipped: list[SkippedFile] = []
+    changes = Changes()
+    plan = _plan_extensions(declaration, params, departed, skipped)
+    if not check:
+        plan = _apply_extensions(plan, params["timeout"], skipped)
+    for account, extension, place in plan.install:
+        changes.add(place.path, "", f"{extension.name} {extension.version} of {account.name}\n")
+    for account, place in plan.remove:
+        changes.add(place.path, f"{place.name} {place.version} of {account.name}\n", "")
     edits = plan_each(_files(declaration, params, departed, everybody=absent), skipped)
     if not check:
         edits = write_each(edits, skipped, functools.partial(_keeps, departed=departed, skipped=skipped))
-        remove_empty_directories([os.path.dirname(record_path(_ROLE))])
-    changes = Changes()
+        if absent:
+            remove_paths([extensions.STORE], Changes(), check=False)
+        remove_empty_directories([os.path.dirname(record_path(ROLE)), os.path.dirname(extensions.STORE)])
     for edit in edits:
         edit.add_to(changes)
     listed_names = departed if absent else [user.account.name for user in declaration.users]
@@ -62,15 +92,57 @@ def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
     return Outcome(result, [*(f"setting {text}" for text in deprecated), *warnings], find_failure(failed))
 
 
+def _plan_extensions(
+    declaration: Declaration, params: t.Mapping[str, t.Any], departed: t.Sequence[str], skipped: list[SkippedFile]
+) -> ExtensionPlan:
+    declared = {extension.directory: extension for extension in extensions.parse_extensions(params["extensions"])}
+    install = []
+    for user in declaration.users if declared else ():
+        # Before a first login that makes it, there is no home.
+        if not has_home(user.account):
+            continue
+        places = extensions.extension_places(declared.values(), extension_roots(user.vscode_settings))
+        missing = extensions.missing_places(user.account, places, skipped)
+        install += [(user.account, declared[place.directory], place) for place in missing]
+    record = read_record(ROLE, {"vscode_settings": declaration.vscode_settings})
+    recorded = extensions.recorded_extensions(record.get("extensions", ()))
+    remove = []
+    for account in filter(None, map(find_known_account, departed if recorded else ())):
+        places = extensions.extension_places(
+            recorded, extension_roots(machine_settings(account, record["vscode_settings"]))
+        )
+        for place in places.values():
+            with skip_errors(skipped, account.name, place.path):
+                if installation.is_installed(account, place):
+                    remove.append((account, place))
+    return ExtensionPlan(install, remove)
+
+
+def _apply_extensions(plan: ExtensionPlan, timeout: float, skipped: list[SkippedFile]) -> ExtensionPlan:
+    """Install and remove extensions; return what was done."""
+    for extension in dict.fromkeys(extension for _account, extension, _place in plan.install):
+        installation.provide(extension, timeout)
+    installed, removed = [], []
+    for account, extension, place in plan.install:
+        with skip_errors(skipped, account.name, place.path):
+            installation.install(account, extension, place)
+            installed.append((account, extension, place))
+    for account, place in plan.remove:
+        with skip_errors(skipped, account.name, place.path):
+            installation.uninstall(account, place)
+            removed.append((account, place))
+    return ExtensionPlan(installed, removed)
+
+
 def _departed(declaration: Declaration, *, everybody: bool) -> list[str]:
     """Return the users whose settings are removed."""
-    known = {*read_record(_ROLE, {}).get("users", ()), *declaration.absent}
+    known = {*read_record(ROLE, {}).get("users", ()), *declaration.absent}
     return sorted(name for name in known if everybody or declaration.removes(name))
 
 
 def _keeps(edit: FileEdit, departed: t.Container[str], skipped: t.Sequence[SkippedFile]) -> bool:
     """Return whether a record stays, so that a later run removes the settings from a file that was skipped."""
-    is_record = os.path.dirname(edit.file.path) == os.path.dirname(record_path(_ROLE))
+    is_record = os.path.dirname(edit.file.path) == os.path.dirname(record_path(ROLE))
     return is_record and any(entry.user in departed for entry in skipped)
 
 
@@ -112,16 +184,17 @@ def _files(
     record = {
         "vscode_settings": declaration.vscode_settings,
         "users": [user.account.name for user in declaration.users],
+        "extensions": [f"{entry['name']}@{entry['version']}" for entry in params["extensions"]],
     }
-    templates = read_record(_ROLE, record)["vscode_settings"]
+    templates = read_record(ROLE, record)["vscode_settings"]
     for account in filter(None, map(find_known_account, departed)):
         paths = machine_settings(account, templates)
         files += [settings.cleared_file(account, path) for path in paths]
         files += helper_files(account, extension_roots(paths), present=False)
     if declaration.users:
-        files.append(record_file(_ROLE, record))
+        files.append(record_file(ROLE, record))
     elif everybody:
-        files.append(ManagedFile(record_path(_ROLE), lambda _now: None))
+        files.append(ManagedFile(record_path(ROLE), lambda _now: None))
     return [*files, settings.record(departed.__contains__)]
 
 
@@ -131,7 +204,7 @@ def _declared_settings(declaration: Declaration, params: t.Mapping[str, t.Any]) 
     names = {user.account.name: user for user in declaration.users}
     defaults = {name: defaults_for(user, pinned, bin_dir) for name, user in names.items()}
     declared = {name: merged(everyone, user.editor_settings) for name, user in names.items()}
-    return MachineSettings({DEFAULTS: defaults, _ROLE: declared})
+    return MachineSettings({DEFAULTS: defaults, ROLE: declared})
 
 
 def _workspace_file(account: Account, directory: str, values: t.Mapping[str, t.Any]) -> ManagedFile:

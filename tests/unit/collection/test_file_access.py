@@ -40,7 +40,7 @@ REASONS: dict[str, str] = {
         _gopls/session_probe/probe _gopls/session_probe/sample_positions _toolchain/modules_of_workspace
         _toolchain/unmanaged _toolchain/workspaces _drift/collect/directories _drift/collect/unresponsive
         _drift/collect/build_paths _drift/collect/forged_places
-        _editor/extensions _tools/build_info _verify/user_sandbox
+        _editor/extensions _tools/build_info _verify/user_sandbox _editor/installation
     """,
     "only whether a path exists, where it leads or when it was changed, for a report or a message": """
         _delve/running _delve/session_probe/causes _gopls/session_probe/checks _host/disk_space _protocols/lsp

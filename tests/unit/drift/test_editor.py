@@ -11,7 +11,10 @@ import typing as t
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Source
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect import editor_settings
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.editor_settings import with_test_file
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.editor_settings import (
+    missing_extensions,
+    with_test_file,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records.editor_settings import (
     EditorSettings,
     Setting,
@@ -28,6 +31,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.c
     VscodeServerContext,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import UserEnvironment
+from ansible_collections.gopherops.devserver.plugins.module_utils._host import records
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import plan_edits, write_all
 
 PATH = "/h/settings.json"
 
@@ -329,3 +334,33 @@ def test_every_configuration_of_go_is_evaluated_as_it_is_on_linux(fake_host: t.A
         5: 'write "request": "launch"',
         10: 'write "request": "attach"',
     }
+
+
+def test_a_pinned_extension_that_is_gone_or_not_listed(
+    fake_host: t.Any, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records, "DIRECTORY", str(tmp_path / "records"))
+    settings = [f"{tmp_path}/s/data/Machine/settings.json"]
+    user = dataclasses.replace(fake_host.declaration.users[0], vscode_settings=settings)
+    name = user.account.name
+    write_all(plan_edits([records.record_file("editor", {"users": [name], "extensions": ["golang.go@0.42.1"]})]))
+    directory = tmp_path / "s/extensions/golang.go-0.42.1"
+    snapshot = Snapshot(fake_host.declaration, [], [])
+
+    def found() -> list[tuple[str, str, str, str | None]]:
+        findings = editor.evaluate(dataclasses.replace(snapshot, missing_extensions=list(missing_extensions([user]))))
+        return [(one.rule.id, one.user, one.variable, one.source and one.source.file) for one in findings]
+
+    gone = [("GD808", name, "golang.go", str(directory))]
+    assert found() == gone
+    directory.mkdir(parents=True)
+    (directory / "package.json").write_text("{}")
+    assert found() == []
+    listed = directory.parent / "extensions.json"
+    for text in ("[]", "{", '[{"identifier": {"id": "golang.go"}, "version": "0.57.2"}]'):
+        listed.write_text(text)
+        assert found() == gone
+    listed.write_text('[{"identifier": {"id": "golang.Go"}, "version": "0.42.1"}]')
+    assert found() == []
+    # Another user has not got it from the role.
+    assert list(missing_extensions([dataclasses.replace(user, account=user.account._replace(name="other"))])) == []

@@ -289,6 +289,7 @@ ELSEWHERE = {
     "GD306": "it needs a full disk",
     "GD402": "as GD202",
     "GD403": "test_rules.py carries out its command",
+    "GD808": "test_editor.py shows it, and tests/unit/editor installs it again",
     "GD406": "test_rules.py carries out its command",
     "GD407": "test_rules.py carries out its commands",
     "GD506": "a file of the host",

@@ -10,6 +10,7 @@ import typing as t
 
 from ..._core.errors import DevserverError
 from ..._core.provenance import Source
+from ..._editor.extensions import ROLE, extension_places, extension_roots, is_missing, recorded_extensions
 from ..._environment.contexts.editor_files import (
     EditorContext,
     EditorFile,
@@ -21,8 +22,11 @@ from ..._environment.contexts.editor_files import (
 )
 from ..._environment.contexts.vscode_debug import attach_places
 from ..._environment.declaration import UserEnvironment
+from ..._host.reading_limit import reading
+from ..._host.records import read_record
+from ..._host.user_access import acting_as
 from ..._jsonc.document import Key, Node
-from ..records.editor_settings import EditorSettings, Setting
+from ..records.editor_settings import EditorSettings, MissingExtension, Setting
 from ..records.observation import Observation
 
 # Characters. No program reads settings that are nested deeper.
@@ -86,6 +90,20 @@ def with_test_file(file: EditorSettings) -> EditorSettings:
     with contextlib.suppress(DevserverError):
         lines = ((read_editor_text(path, account) if os.path.isabs(path) else None) or "").split("\n")
     return file._replace(test_file=path, test_lines=lines)
+
+
+def missing_extensions(users: t.Iterable[UserEnvironment]) -> t.Iterator[MissingExtension]:
+    """Yield the extensions of an earlier run that users do not have."""
+    record = read_record(ROLE, {})
+    declared = recorded_extensions(record.get("extensions", ()))
+    for user in (user for user in users if declared and user.account.name in record.get("users", ())):
+        for place in extension_places(declared, extension_roots(user.vscode_settings)).values():
+            # A list that cannot be parsed lists nothing.
+            missing = True
+            with reading(user.account), contextlib.suppress(DevserverError), acting_as(user.account):
+                missing = is_missing(place)
+            if missing:
+                yield MissingExtension(user, place.name, place.version, place.path)
 
 
 def _path(file: EditorFile) -> str:

@@ -211,6 +211,7 @@ def with_details(snapshot: Snapshot, mounted: t.Sequence[Mount]) -> Snapshot:
         managers={account.name: manager_started(account) for account in stale},
         tool_copies=list(tool_copies(snapshot.declaration.users, snapshot.tools)),
         undeclared_tools=list(undeclared_tools(snapshot.declaration.users, snapshot.tools)),
+        missing_extensions=list(editor_settings.missing_extensions(users)),
         fetched_toolchains=list(fetched_toolchains(snapshot.declaration.users)),
         missing_paths=missing_paths_of(snapshot),
         texts=texts_at_fault(snapshot),

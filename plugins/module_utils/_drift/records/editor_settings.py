@@ -21,6 +21,15 @@ class Setting(t.NamedTuple):
     inner: t.Mapping[str, Source] = {}
 
 
+class MissingExtension(t.NamedTuple):
+    """An extension that the role editor has installed for a user, and that is not there in this version."""
+
+    user: UserEnvironment
+    name: str
+    version: str
+    path: str
+
+
 class EditorSettings(t.NamedTuple):
     """An editor's file of a user: ``kind`` is settings, launch (one configuration) or devcontainer.
 

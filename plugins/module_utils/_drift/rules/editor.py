@@ -100,6 +100,18 @@ where it removes a variable.""",
     example="/home/alice/hello/.vscode/launch.json:8: env has GOARM as a number; expected a string",
 )
 
+EXTENSION = Rule(
+    "GD808",
+    severity="warning",
+    title="A pinned extension of VS Code is missing",
+    impact="The editor works without it, or with another version, whose settings and tools may differ.",
+    why="""\
+The role `editor` has installed this version for the user. It is missing if its directory is gone, or if the server's
+list of extensions, `extensions.json`, does not have it, as after an update by the editor.""",
+    fix="Provision again with `--tags editor`, or declare the desired version in `editor_extensions`.",
+    example="/home/alice/.vscode-server/extensions/golang.go-0.42.1 is not installed; golang.go 0.42.1 is declared",
+)
+
 # The modes of a launch configuration, by its request.
 _MODES = {
     "launch": ("auto", "debug", "test", "exec", "replay", "core"),
@@ -141,6 +153,13 @@ def evaluate(snapshot: Snapshot) -> t.Iterator[Finding]:
         else:
             yield from _types(file)
     yield from _disagreements(snapshot.editor_files)
+    for extension in snapshot.missing_extensions:
+        cause = f"{extension.path} is not installed; {extension.name} {extension.version} is declared"
+        remedy = Remedy("provision the host again with --tags editor")
+        source, user = Source("file", extension.path), extension.user.account.name
+        yield Finding(
+            EXTENSION, cause, remedy, user, "", variable=extension.name, source=source, subject=extension.path
+        )
 
 
 def _with_provisioning(snapshot: Snapshot, finding: Finding) -> Finding:

@@ -1,0 +1,142 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Fetches, installs and removes extensions of VS Code."""
+
+from __future__ import annotations
+
+import functools
+import glob
+import json
+import os
+import tempfile
+import typing as t
+import zipfile
+
+from .._core.errors import DevserverError
+from .._core.redaction import redacted
+from .._host.accounts import Account
+from .._host.command import run_at_home, session_environment
+from .._host.files import Changes, sha256_of_file
+from .._host.removal import remove_paths
+from .._host.user_access import call_as, each_as
+from .._toolchain.fetch import Unreachable, fetch
+from . import extensions
+from .extensions import Extension, Place, identity, is_missing, listed_extensions
+
+# The directory of an archive that has the extension.
+_CONTENT = "extension/"
+# Bytes of an unpacked extension, and seconds for each installation.
+_LARGEST = 1 << 30
+_SECONDS = 60.0
+
+
+def provide(extension: Extension, timeout: float) -> None:
+    """Make the file of an extension ready for all users, and verify it."""
+    if not os.path.exists(extension.file) and extension.url:
+        os.makedirs(extensions.STORE, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".fetch-", dir=extensions.STORE) as directory:
+            fetched = os.path.join(directory, "vsix")
+            try:
+                fetch(extension.url, fetched, timeout=timeout)
+            except Unreachable as error:
+                raise DevserverError(
+                    f"cannot fetch {extension.name} from {redacted(extension.url)}: {error}",
+                    remedy="make the URL reachable from this host, or set path to a file on the controller instead",
+                ) from error
+            os.chmod(fetched, 0o644)
+            os.rename(fetched, extension.file)
+    actual = sha256_of_file(extension.file) if os.path.exists(extension.file) else "missing"
+    if actual != extension.sha256:
+        remove_paths([extension.file], Changes(), check=False)
+        raise DevserverError(
+            f"the file of the extension {extension.name} {extension.version} has the SHA-256 {actual}",
+            expected=extension.sha256,
+            remedy="correct sha256 in editor_extensions, or replace the file that path or url names",
+        )
+
+
+def install(account: Account, extension: Extension, place: Place) -> None:
+    """Install an extension for a user, with the server's own program if there is one. Raises DevserverError."""
+    servers = call_as(account, lambda: _servers(place.root))
+    if servers:
+        argv = [servers[0], "--install-extension", extension.file, "--force", "--extensions-dir", place.root]
+        run_at_home(argv, env=session_environment(account), account=account, timeout=_SECONDS)
+    # The program may have failed, and no output of a user's program proves that it has not.
+    each_as(account, functools.partial(_unpack, extension.file), {place.path: place}, seconds=_SECONDS)[place.path]()
+
+
+def _servers(root: str) -> list[str]:
+    """Return the programs of the servers whose extensions are in ``root``, the latest first."""
+    base = glob.escape(os.path.dirname(root))
+    patterns = ("bin/*/bin/code-server*", "cli/servers/*/server/bin/code-server*")
+    paths = [
+        path for pattern in patterns for path in glob.glob(os.path.join(base, pattern)) if os.access(path, os.X_OK)
+    ]
+    return sorted(paths, key=os.path.getmtime, reverse=True)
+
+
+def _unpack(file: str, place: Place) -> None:
+    """Unpack an extension where the server finds it, unless it is installed. Runs with the user's rights."""
+    if not is_missing(place):
+        return
+    listed = listed_extensions(place.root)
+    os.makedirs(place.root, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".devserver-", dir=place.root) as directory:
+        _extract(file, directory)
+        if os.path.lexists(place.path):
+            os.rename(place.path, os.path.join(directory, "previous"))
+        os.rename(os.path.join(directory, _CONTENT), place.path)
+        if listed is not None:
+            entry = {
+                "identifier": {"id": place.name},
+                "version": place.version,
+                "location": {"$mid": 1, "path": place.path, "scheme": "file"},
+                "relativeLocation": place.directory,
+            }
+            others = [entry for entry in listed if identity(entry)[0] != place.name.lower()]
+            _write_list(place.root, [*others, entry], directory)
+
+
+def _extract(file: str, directory: str) -> None:
+    try:
+        with zipfile.ZipFile(file) as archive:
+            members = [info for info in archive.infolist() if info.filename.startswith(_CONTENT)]
+            if not members or sum(info.file_size for info in members) > _LARGEST:
+                raise zipfile.BadZipFile(f"it has no directory {_CONTENT}, or more than {_LARGEST >> 20} MiB")
+            for info in members:
+                path = archive.extract(info, directory)
+                if info.external_attr >> 16 & 0o111:
+                    os.chmod(path, 0o755)
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+        raise DevserverError(
+            f"{file} is no extension of VS Code: {error}",
+            expected="a .vsix file",
+            remedy="replace the file that path or url in editor_extensions names, and its sha256",
+        ) from error
+
+
+def _write_list(root: str, entries: t.Sequence[t.Any], directory: str) -> None:
+    path = os.path.join(directory, extensions.LIST)
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(entries, file)
+    os.replace(path, os.path.join(root, extensions.LIST))
+
+
+def uninstall(account: Account, place: Place) -> None:
+    """Remove an extension of a user. Raises DevserverError."""
+    each_as(account, _remove, {place.path: place}, seconds=_SECONDS)[place.path]()
+
+
+def is_installed(account: Account, place: Place) -> bool:
+    return call_as(account, lambda: os.path.isdir(place.path))
+
+
+def _remove(place: Place) -> None:
+    """Runs with the user's rights."""
+    listed = listed_extensions(place.root)
+    with tempfile.TemporaryDirectory(prefix=".devserver-", dir=place.root) as directory:
+        if listed is not None:
+            removed = (place.name.lower(), place.version)
+            _write_list(place.root, [entry for entry in listed if identity(entry) != removed], directory)
+        if os.path.lexists(place.path):
+            os.rename(place.path, os.path.join(directory, "removed"))
