@@ -85,9 +85,6 @@ options:
         description:
           - Environment variables of the program and of its build, in addition to those of the user.
           - They are written to a file that only root can read. Differences contain only their names.
-          - Names that the loader of programs or a shell reads, such as C(LD_LIBRARY_PATH), are rejected, because the
-            unit also runs a command of root. Link the program with its directory instead, such as by the build flag
-            V(-ldflags=-r=/opt/x/lib).
         type: dict
         default: {{}}
       build_flags:

@@ -38,7 +38,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host import r
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.destinations import GO_PROGRAM
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.skipped_files import SkippedFile, skip_errors
-from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import systemctl
+from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import back_off, systemctl
 
 from tests.support.systemd import FakeSystemd
 
@@ -121,6 +121,7 @@ def _set_paths(host: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(install, "manager_runs", lambda: True)
     monkeypatch.setattr(units, "ENVIRONMENT_DIR", str(host / "environments"))
     monkeypatch.setattr(units, "STATE_DIR", str(host / "state"))
+    monkeypatch.setattr(back_off, "DIRECTORY", str(host / "failures"))
 
 
 def _go_env(users: t.Sequence[Account]) -> list[SkippedFile]:

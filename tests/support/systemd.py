@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import getpass
 import pathlib
 import typing as t
 
@@ -20,6 +21,7 @@ DEFAULTS = {
     "MainPID": "0",
     "NeedDaemonReload": "no",
     "NRestarts": "0",
+    "User": getpass.getuser(),
 }
 EFFECTS = {
     "enable": {"UnitFileState": "enabled", "ActiveState": "active"},

@@ -75,7 +75,7 @@ INJECT = f"""
 REVERT = f"""
     systemctl stop foreign gopls@alice dlv-broken
     systemctl reset-failed dlv-broken gopls@bob
-    rm -rf {OLD} {MINE} {WIDE} {BROKEN} {WORKSPACE} /var/log/gopls/crashes/bob
+    rm -rf {OLD} {MINE} {WIDE} {BROKEN} {WORKSPACE} /var/log/gopls/crashes/bob/*
     rmdir {UNIT_DIR}/gopls@alice.service.d {UNIT_DIR}/dlv-six.service.d
     systemctl daemon-reload
     systemctl start gopls-proxy@bob.socket gopls-prewarm@alice.timer dlv-six

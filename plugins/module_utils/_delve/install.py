@@ -18,6 +18,7 @@ from .._host.files import Changes, read_text
 from .._host.managed_files import FileEdit, ManagedFile, plan_each, plan_edits, write_each
 from .._host.removal import remove_as_owner, remove_empty_directories
 from .._host.skipped_files import SkippedFile, skip_errors
+from .._host.user_directories import lacks_user_directory, make_user_directory
 from .._systemd import back_off, reload_journal, systemctl
 from .._systemd.systemctl import UNIT_DIR, manager_runs
 from .._tools.build_info import read_build_info
@@ -42,7 +43,8 @@ class DebugServicePlan(t.NamedTuple):
     """The changes of a run: files to write, services to remove, and systemctl verbs, each with its units.
 
     With ``reload`` the manager has changed unit files to read, from this run or from one that was killed. ``skipped``
-    are the launch.json files that cannot be edited, and the builds that cannot be removed.
+    are the launch.json files that cannot be edited, and the builds that cannot be removed. ``lacking``
+    are those of the ``services`` whose users have no directory for the build yet.
     """
 
     edits: list[FileEdit]
@@ -50,6 +52,8 @@ class DebugServicePlan(t.NamedTuple):
     verbs: list[tuple[str, list[str]]]
     reload: bool
     skipped: list[SkippedFile]
+    lacking: list[DebugService]
+    services: t.Sequence[DebugService]
 
     @property
     def changes(self) -> Changes:
@@ -57,6 +61,8 @@ class DebugServicePlan(t.NamedTuple):
         changes = Changes()
         for edit in self.edits:
             changes.add(edit.file.path, *_redacted_diff(edit), whole=edit.file.whole)
+        for service in self.lacking:
+            changes.add(units.build_directory(service.name), "", f"directory of {service.account.name}\n")
         for name in self.removed:
             changes.add(unit_name(name), "declared\n", "stopped and removed\n")
         for verb, names in self.verbs:
@@ -106,7 +112,9 @@ def plan_services(
     written = {edit.file.path for edit in edits}
     states = systemctl.properties_of([service.unit for service in services], _PROPERTIES)
     unread = any(path.startswith(UNIT_DIR) for path in written) or any(map(systemctl.needs_reload, states.values()))
-    return DebugServicePlan(edits, removed, _verbs(services, programs, states, written, kept), unread, skipped)
+    verbs = _verbs(services, programs, states, written, kept)
+    lacking = [service for service in services if service.builds and _lacks_build_directory(service)]
+    return DebugServicePlan(edits, removed, verbs, unread, skipped, lacking, services)
 
 
 def apply_plan(plan: DebugServicePlan) -> DebugServicePlan:
@@ -114,14 +122,15 @@ def apply_plan(plan: DebugServicePlan) -> DebugServicePlan:
     reload_journal.record_pending(PENDING, (name for _verb, names in plan.verbs for name in names))
     if plan.removed:
         systemctl.run_verb("disable", "--now", "--", *map(unit_name, plan.removed))
-        back_off.forget_failures(map(unit_name, plan.removed))
-    plan = _write_files(plan)
+    plan = _write_files(_make_build_directories(plan))
     if plan.reload:
         systemctl.run_verb("daemon-reload")
+    accounts = {service.unit: service.account for service in plan.services}
     for verb, names in plan.verbs:
-        back_off.forget_failures(names)
+        starts = verb in ("start", "restart")
+        back_off.prepare_start({name: accounts[name] for name in names if starts})
         # A build may take long. wait_for_services waits for all services at once.
-        systemctl.run_verb(verb, *(["--no-block"] if verb in ("start", "restart") else []), "--", *names)
+        systemctl.run_verb(verb, *(["--no-block"] if starts else []), "--", *names)
     reload_journal.clear_pending(PENDING)
     return plan
 
@@ -138,8 +147,36 @@ def _write_files(plan: DebugServicePlan) -> DebugServicePlan:
 
     written = write_each(plan.edits, skipped, is_needed)
     for name in plan.removed:
-        _remove_build(os.path.join(units.STATE_DIR, name), skipped)
+        _remove_directory(units.build_directory(name), skipped)
+        _remove_directory(back_off.directory_of(unit_name(name)), skipped)
+    remove_empty_directories([back_off.DIRECTORY])
     return plan._replace(edits=written, skipped=skipped)
+
+
+def _lacks_build_directory(service: DebugService) -> bool:
+    return lacks_user_directory(units.build_directory(service.name), service.account)
+
+
+def _make_build_directories(plan: DebugServicePlan) -> DebugServicePlan:
+    """Make the directories of builds; return the plan in which a service without one stays as it is.
+
+    A previous user of the service can prevent the removal of what the next user would run.
+    """
+    skipped, unmade = list(plan.skipped), {service.unit: service for service in plan.lacking}
+    for service in plan.lacking:
+        path = units.build_directory(service.name)
+        with skip_errors(skipped, service.account.name, path):
+            make_user_directory(path, service.account)
+            del unmade[service.unit]
+    names = [service.name for service in unmade.values()]
+    files = {*map(_unit_file, names), *map(units.environment_file, names)}
+    verbs = [(verb, [unit for unit in affected if unit not in unmade]) for verb, affected in plan.verbs]
+    return plan._replace(
+        edits=[edit for edit in plan.edits if edit.file.path not in files],
+        verbs=[(verb, affected) for verb, affected in verbs if affected],
+        lacking=[service for service in plan.lacking if service.unit not in unmade],
+        skipped=skipped,
+    )
 
 
 def _lost_launch_files(edit: FileEdit) -> set[str]:
@@ -294,8 +331,8 @@ def _stop_verbs(state: t.Mapping[str, str]) -> list[str]:
     return (["disable"] if enabled else []) + (["stop"] if running else [])
 
 
-def _remove_build(path: str, skipped: list[SkippedFile]) -> None:
-    """Remove the build of a service; its user can prevent that, for example by a mount, and is skipped then."""
+def _remove_directory(path: str, skipped: list[SkippedFile]) -> None:
+    """Remove a directory of a service; its user can prevent that, for example by a mount, and is skipped then."""
     try:
         uid = os.lstat(path).st_uid
     except FileNotFoundError:
@@ -306,20 +343,21 @@ def _remove_build(path: str, skipped: list[SkippedFile]) -> None:
 
 
 def remove_builds(plan: DebugServicePlan, changes: Changes, *, check: bool) -> DebugServicePlan:
-    """Remove the builds without a unit, which killed runs have left, and the directories of debug services.
+    """Remove the directories without a unit, which killed runs have left, and the directories of debug services.
 
     Return the plan with the builds that were skipped.
     """
     skipped = list(plan.skipped)
-    removed = [os.path.join(units.STATE_DIR, name) for name in plan.removed]
-    others = sorted({*glob.glob(os.path.join(glob.escape(units.STATE_DIR), "*"))} - {*removed})
+    removed = [*map(units.build_directory, plan.removed), *map(back_off.directory_of, map(unit_name, plan.removed))]
+    patterns = (os.path.join(glob.escape(units.STATE_DIR), "*"), back_off.directory_of(unit_name("*")))
+    others = sorted({path for pattern in patterns for path in glob.glob(pattern)} - {*removed})
     for path in others:
         changes.add(path, "directory\n", "")
         if not check:
-            _remove_build(path, skipped)
+            _remove_directory(path, skipped)
     if not check:
         parent = os.path.dirname(units.ENVIRONMENT_DIR)
-        remove_empty_directories([units.STATE_DIR, units.ENVIRONMENT_DIR, parent])
+        remove_empty_directories([units.STATE_DIR, back_off.DIRECTORY, units.ENVIRONMENT_DIR, parent])
     return plan._replace(skipped=skipped)
 
 
@@ -367,6 +405,6 @@ def _service_state(service: DebugService, properties: t.Mapping[str, str]) -> Se
 
 def _failure_output(service: DebugService, invocation: str) -> str:
     # A program that fails to start may print its variables.
-    output = systemctl.read_last_log_lines(invocation, _OUTPUT_LINES)
+    output = systemctl.read_last_log_lines(service.unit, invocation, _OUTPUT_LINES)
     # Redacted before it is truncated: a part of a secret would not match.
     return without_secrets(output, service.environment.values())[-_LONGEST_OUTPUT:]

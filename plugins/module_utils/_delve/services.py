@@ -61,10 +61,6 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,47}", re.ASCII)
 _UNIT = re.compile(r"[A-Za-z0-9:_.\\-][A-Za-z0-9:_.@\\-]*\.service", re.ASCII)
 _PACKAGE_DIR = re.compile(r"\.(?:/[^/]+)*/?")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
-# Root records the failures of a unit by a command that gets its variables too.
-_OF_LOADER = re.compile(
-    r"(LD|GLIBC|MALLOC|BASH)_\w+|GCONV_PATH|LOCPATH|NLSPATH|ENV|IFS|SHELLOPTS|BASHOPTS|PS4", re.ASCII
-)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 # Flags of go build that this module sets: the output, and what dlv needs to read the program.
 _RESERVED_FLAGS = re.compile(r"--?(o|C|gcflags|trimpath)(=.*)?", re.DOTALL)
@@ -232,10 +228,6 @@ def _find_program_problems(entry: t.Mapping[str, t.Any]) -> t.Iterator[_Problem]
         if not _VARIABLE.fullmatch(variable):
             expected = "names of letters, digits and underscores"
             yield _Problem("environment", variable, expected, "use only these characters in environment")
-        if _OF_LOADER.fullmatch(variable):
-            remedy = "link the program with its directory, such as by the build flag -ldflags=-r=/opt/x/lib"
-            expected = "no variable from which the commands of root in this unit load libraries or scripts"
-            yield _Problem("environment", variable, expected, remedy)
         if isinstance(value, bool) or not isinstance(value, (str, int)) or _CONTROL.search(str(value)):
             # The value may be a secret: the message does not contain it.
             remedy = "put the value in quotes, on one line"

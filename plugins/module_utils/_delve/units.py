@@ -17,7 +17,7 @@ from .._shells.scripts import SH_ATTACH
 from .._systemd.back_off import START_DELAY
 from .._systemd.edits import sealed
 from .._systemd.environment_files import environment_file_setting, environment_lines
-from .._systemd.hardening import SANDBOX
+from .._systemd.hardening import SANDBOX, owner_check
 from .._systemd.quoting import command_line, without_specifiers
 from .services import DebugService
 
@@ -103,9 +103,9 @@ After=network.target
 
 def _render_identity(service: DebugService) -> str:
     directory = service.package_dir if service.mode == "test" else service.workspace
-    working_directory = f"WorkingDirectory={without_specifiers(directory)}\n" if service.builds else ""
+    # Without the directory the build fails, with its path as the cause.
+    working_directory = f"WorkingDirectory=-{without_specifiers(directory)}\n" if service.builds else ""
     environment = f"EnvironmentFile={environment_file(service.name)}\n" if service.environment else ""
-    state = f"StateDirectory=dlv/{service.name}\nStateDirectoryMode=0700\n" if service.builds else ""
     return f"""\
 [Service]
 Type=exec
@@ -113,7 +113,7 @@ User={service.account.name}
 EnvironmentFile=-{environment_file_setting(unit_environment_file(service.account.name))}
 {environment}{working_directory}RuntimeDirectory=dlv/{service.name}
 RuntimeDirectoryMode=0700
-{state}SyslogIdentifier=dlv-{service.name}
+SyslogIdentifier=dlv-{service.name}
 """
 
 
@@ -134,12 +134,18 @@ def _render_commands(service: DebugService, programs: Programs) -> str:
     binary = debuggee_path(service.name)
     build = [programs.go, *_build_command(service, binary)]
     start = [programs.dlv, "exec", *options, binary, "--", *service.args]
-    return f"{START_DELAY}ExecStartPre={command_line(build)}\nExecStart={command_line(start)}\n"
+    check = owner_check(build_directory(service.name))
+    return f"{START_DELAY}{check}ExecStartPre={command_line(build)}\nExecStart={command_line(start)}\n"
 
 
 def debuggee_path(name: str) -> str:
     """Return the path of the program that is built for the debug service ``name``."""
-    return os.path.join(STATE_DIR, name, "debuggee")
+    return os.path.join(build_directory(name), "debuggee")
+
+
+def build_directory(name: str) -> str:
+    """Return the directory of that program, which belongs to the user of the service."""
+    return os.path.join(STATE_DIR, name)
 
 
 def _build_command(service: DebugService, binary: str) -> list[str]:

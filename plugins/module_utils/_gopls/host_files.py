@@ -8,7 +8,6 @@ import typing as t
 
 from .._core.sizes import MIB
 from .._host.accounts import Account
-from .._host.command import SYSTEM_PATH
 from .._systemd.environment_files import environment_lines
 from . import paths
 from .memory_limits import Limits
@@ -22,7 +21,7 @@ _LIVE = ".live"
 
 def gopls_variables(user: str, limits: Limits, added: t.Mapping[str, str]) -> dict[str, str]:
     """Return the variables that only gopls gets."""
-    return {"GOMEMLIMIT": f"{limits.heap // MIB}MiB", "GOPLSCACHE": f"{paths.CACHE_DIR}/{user}", **added}
+    return {"GOMEMLIMIT": f"{limits.heap // MIB}MiB", "GOPLSCACHE": paths.cache_directory(user), **added}
 
 
 def render_variables(variables: t.Mapping[str, str]) -> str:
@@ -31,14 +30,19 @@ def render_variables(variables: t.Mapping[str, str]) -> str:
 
 
 def render_tmpfiles(accounts: t.Sequence[Account], log: bool) -> str:
-    """Return the tmpfiles.d(5) lines for logs.
+    """Return the tmpfiles.d(5) lines for logs and caches.
 
-    The directory of the logs belongs to root: systemd opens a log as root, and must not follow a user's link.
+    The directory of the logs belongs to root: systemd opens a log as root, and must not follow a user's link. A user's
+    directory gets its owner alone, unlike by CacheDirectory=, and never what is in it: that may be a link to a file.
     """
     logs = paths.LOG_DIR
-    lines = [f"d {logs} 0755 root root -", f"d {logs}/crashes 0755 root root -"]
-    for account in accounts if log else ():
-        lines.append(f"f {logs}/{account.name}.log 0640 {account.uid} {account.gid} -")
+    lines = [f"d {path} 0755 root root -" for path in (logs, f"{logs}/crashes", paths.CACHE_DIR)]
+    for account in accounts:
+        owner = f"{account.uid} {account.gid} -"
+        lines.append(f"d {paths.cache_directory(account.name)} 0700 {owner}")
+        lines.append(f"d {paths.crash_directory(account.name)} 0755 {owner}")
+        if log:
+            lines.append(f"f {logs}/{account.name}.log 0640 {owner}")
     return paths.HEADER + "".join(f"{line}\n" for line in lines)
 
 
@@ -81,28 +85,24 @@ def render_log_rotation() -> str:
 def render_crash_script(log: bool) -> str:
     """Return the script that keeps the last output of a gopls that failed; ``$1`` is the user.
 
-    Without ``log`` the output is in the journal; a log file of an earlier configuration may still exist then. Both
-    belong to the user, whose lines can have any length: a sparse file is one line of terabytes.
+    It runs with the user's rights. Without ``log`` the output is in the journal, which the user may not read; a log
+    file of an earlier configuration may still exist then. Lines can have any length: a sparse file is one line of
+    terabytes.
     """
     output = f'tail -c {_CRASH_LOG} "{paths.LOG_DIR}/$1.log" | tail -n 500'
     if not log:
-        journal = 'journalctl --no-pager --lines=500 --output=cat --unit="gopls@$1.service"'
-        output = f"{journal} | tail -c {_CRASH_LOG}"
+        output = 'echo "output: journalctl _SYSTEMD_UNIT=gopls@$1.service _SYSTEMD_INVOCATION_ID=$INVOCATION_ID"'
     return f"""\
 #!/bin/sh
 {paths.HEADER}# Keeps the last output of a gopls that failed; systemd.exec(5) documents the variables.
-# root runs this, and the unit's PATH begins with directories of the user.
-PATH={SYSTEM_PATH}
 [ "$SERVICE_RESULT" = success ] && exit 0
 umask 027
-directory={paths.LOG_DIR}/crashes/$1
-mkdir -p -m 0755 "$directory"
+directory={paths.crash_directory("$1")}
 file=$directory/$(date -u +%Y%m%dT%H%M%SZ).log
 {{
   echo "result $SERVICE_RESULT, $EXIT_CODE $EXIT_STATUS"
   {output}
 }} >"$file" 2>/dev/null
-chown "$1" "$file"
 ls -1 "$directory" | sort -r | tail -n +11 | while read -r old; do rm -f "$directory/$old"; done
 """
 

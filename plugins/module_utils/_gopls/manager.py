@@ -15,7 +15,7 @@ from .._host.command import SYSTEM_PATH, run
 from .._host.procfs import Process, read_process
 from .._host.removal import remove_as_owner
 from .._host.skipped_files import SkippedFile, skip_errors
-from .._systemd import back_off, systemctl
+from .._systemd import systemctl
 from .._systemd.environment_files import last_change, outdated_variables, variables_in
 from .._systemd.systemctl import manager_runs
 from . import paths
@@ -135,7 +135,6 @@ def stop_units(units: t.Sequence[str]) -> None:
             expected="stopped units before their files are removed",
             remedy=f"run 'systemctl stop {' '.join(running)}' as root, and the play again",
         )
-    back_off.forget_failures(units)
     # systemctl disables no unit of a list if one does not exist, as after a run of an earlier version.
     for unit in (unit for unit in units if not unit.endswith(".service")):
         with contextlib.suppress(DevserverError):

@@ -45,6 +45,16 @@ def previous_directory(user: str) -> str:
     return f"{SOCKET_DIR}/{user}+previous"
 
 
+def cache_directory(user: str) -> str:
+    """Return the cache of the user's gopls."""
+    return f"{CACHE_DIR}/{user}"
+
+
+def crash_directory(user: str) -> str:
+    """Return the directory in which the user's daemon keeps its last output before it failed."""
+    return f"{LOG_DIR}/crashes/{user}"
+
+
 def profiles_of(user: str) -> str:
     """Return the socket of the debug and profiling pages of the user's daemon."""
     return f"{SOCKET_DIR}/{user}/pprof.sock"

@@ -21,7 +21,8 @@ from .._host.managed_files import FileEdit, plan_each, write_each
 from .._host.records import record_path
 from .._host.removal import remove_as_owner, remove_empty_directories, remove_paths
 from .._host.skipped_files import SkippedFile, skip_errors
-from .._systemd import systemctl
+from .._host.user_directories import lacks_user_directory, make_user_directory
+from .._systemd import back_off, systemctl
 from . import manager, paths
 from .expected import ExpectedDaemons
 from .expected_files import ROLE, expected_files, removed_files
@@ -35,6 +36,7 @@ class DaemonPlan(t.NamedTuple):
     """The pending changes of a host.
 
     ``removed`` are the users who lose their daemons, by name. ``directories`` are removed with what is in them.
+    ``lacking`` are the names of users without a cache.
     """
 
     expected: ExpectedDaemons
@@ -44,6 +46,7 @@ class DaemonPlan(t.NamedTuple):
     obsolete_workarounds: t.Sequence[str]
     skipped: t.Sequence[SkippedFile] = ()
     directories: t.Sequence[str] = ()
+    lacking: t.Sequence[str] = ()
 
     @property
     def changes(self) -> Changes:
@@ -62,6 +65,8 @@ class DaemonPlan(t.NamedTuple):
             changes.add(paths.daemon_unit(name), "running with a previous binary or environment\n", "restarted\n")
         for directory in self.directories:
             changes.add(directory, "directory\n", "")
+        for name in self.lacking:
+            changes.add(paths.cache_directory(name), "", f"directory of {name}\n")
         return changes
 
 
@@ -85,7 +90,9 @@ def plan_daemons(expected: ExpectedDaemons) -> DaemonPlan:
     obsolete = [name for name in applied.get("workarounds", []) if name not in expected.workarounds]
     candidates = (paths.LOG_DIR, paths.CACHE_DIR, paths.SOCKET_DIR) if expected.purge else ()
     directories = [path for path in candidates if os.path.isdir(path)]
-    return DaemonPlan(expected, edits, units, removed, obsolete, skipped, directories)
+    accounts = [user.account for user in expected.users]
+    lacking = [user.name for user in accounts if lacks_user_directory(paths.cache_directory(user.name), user)]
+    return DaemonPlan(expected, edits, units, removed, obsolete, skipped, directories, lacking)
 
 
 def apply_plan(plan: DaemonPlan) -> DaemonPlan:
@@ -108,17 +115,15 @@ def apply_plan(plan: DaemonPlan) -> DaemonPlan:
             candidates = (os.path.dirname(paths.PREWARM), etc, os.path.dirname(record_path(ROLE)), os.path.dirname(etc))
             remove_empty_directories(candidates)
         _remove_empty_directories(plan.edits)
-        if plan.expected.shared:
-            plan = _start_daemons(plan)
-        else:
-            _make_caches(plan.expected)
-    return plan
+        plan = _make_directories(plan)
+        return _start_daemons(plan) if plan.expected.shared else plan
 
 
 def _purge(directories: t.Sequence[str]) -> list[SkippedFile]:
     """Remove the directories of all users; return what is left, such as a log over which its user has mounted."""
     skipped: list[SkippedFile] = []
-    for entry in (entry for path in directories for entry in glob.glob(os.path.join(path, "*"))):
+    records = glob.glob(back_off.directory_of(paths.daemon_unit("*")))
+    for entry in (*records, *(entry for path in directories for entry in glob.glob(os.path.join(path, "*")))):
         with skip_errors(skipped, name_of(os.lstat(entry).st_uid), entry):
             remove_paths([entry], Changes(), check=False)
     if not skipped:
@@ -176,7 +181,7 @@ def _start_daemons(plan: DaemonPlan) -> DaemonPlan:
 
 
 def _remove_user_directories(plan: DaemonPlan) -> DaemonPlan:
-    """Remove sockets and caches of users without a daemon; logs are kept to explain a failure of gopls.
+    """Remove sockets, caches and counted failures of users without a daemon; logs are kept to explain a failure.
 
     The users can change what is in these directories, but no parent of them, and the removal follows no link. A user
     can also prevent it, for example by a mount: the user is skipped then, and all others are completed.
@@ -185,9 +190,10 @@ def _remove_user_directories(plan: DaemonPlan) -> DaemonPlan:
     for name in plan.removed:
         with skip_errors(skipped, name, f"{paths.SOCKET_DIR}/{name}"):
             manager.remove_sockets(name)
-        cache = f"{paths.CACHE_DIR}/{name}"
-        with skip_errors(skipped, name, cache), contextlib.suppress(FileNotFoundError):
-            remove_as_owner(cache)
+        for path in (paths.cache_directory(name), back_off.directory_of(paths.daemon_unit(name))):
+            with skip_errors(skipped, name, path), contextlib.suppress(FileNotFoundError):
+                remove_as_owner(path)
+    remove_empty_directories([back_off.DIRECTORY])
     return plan._replace(skipped=skipped)
 
 
@@ -207,7 +213,8 @@ def _write_files(plan: DaemonPlan) -> DaemonPlan:
 
 def _needed_records(skipped: t.Iterable[SkippedFile], removed: t.Container[str]) -> set[str]:
     unfinished = [entry for entry in skipped if entry.user in removed]
-    files = [entry for entry in unfinished if os.path.dirname(entry.file) not in (paths.SOCKET_DIR, paths.CACHE_DIR)]
+    directories = (paths.SOCKET_DIR, paths.CACHE_DIR, back_off.DIRECTORY)
+    files = [entry for entry in unfinished if os.path.dirname(entry.file) not in directories]
     shared = [paths.APPLIED, record_path(ROLE)] if files else []
     return {*(paths.environment_file(entry.user) for entry in unfinished), *shared}
 
@@ -221,13 +228,21 @@ def _remove_empty_directories(edits: t.Sequence[FileEdit]) -> None:
                 os.rmdir(directory)
 
 
-def _make_caches(expected: ExpectedDaemons) -> None:
-    """Create the caches, and fix the owner of one that a killed run left to root."""
-    os.makedirs(paths.CACHE_DIR, exist_ok=True)
-    for user in expected.users:
-        directory, account = f"{paths.CACHE_DIR}/{user.account.name}", user.account
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(directory, 0o700)
-        status = os.lstat(directory)
-        if (status.st_uid, status.st_gid) != (account.uid, account.gid):
-            os.chown(directory, account.uid, account.gid, follow_symlinks=False)
+def _make_directories(plan: DaemonPlan) -> DaemonPlan:
+    """Make the users' directories; return the plan with the users without one.
+
+    An earlier user of the same name can prevent the removal of the own directory.
+    """
+    skipped, expected = list(plan.skipped), plan.expected
+    everybody = paths.TMPFILES in {edit.file.path for edit in plan.edits}
+    changing = {*plan.lacking, *plan.units.restart}
+    accounts = [user.account for user in expected.users if everybody or user.account.name in changing]
+    for account in accounts:
+        path = paths.cache_directory(account.name)
+        with skip_errors(skipped, account.name, path):
+            make_user_directory(path, account)
+            if expected.shared:
+                make_user_directory(paths.crash_directory(account.name), account, 0o755)
+    if expected.shared:
+        back_off.prepare_start({paths.daemon_unit(account.name): account for account in accounts})
+    return plan._replace(skipped=skipped)

@@ -22,7 +22,7 @@ from .._environment.contexts.systemd_system import unit_environment_file
 from .._systemd import systemctl
 from .._systemd.back_off import START_DELAY
 from .._systemd.edits import sealed
-from .._systemd.hardening import SANDBOX
+from .._systemd.hardening import SANDBOX, owner_check
 from .._systemd.quoting import command_line, command_word, setting_word
 from . import paths
 from .expected import DaemonOptions
@@ -35,6 +35,7 @@ _PPROF = "127.0.0.1:6060"
 _PPROF_FLAG = f" -debug={_PPROF}"
 _PPROF_IDLE = 60
 _DAEMON_SOCKET = f"{paths.daemon_directory('%i')}/gopls.sock"
+_CACHE_CHECK = owner_check(paths.cache_directory("%i"))
 # Bytes. The kernel can exceed MemoryMax by 32 KiB (measured) while it kills a process; the declared cap must hold.
 SLACK = MIB
 
@@ -45,10 +46,11 @@ _HARDENING = f"""\
 UMask=0022
 """
 _NETWORK = "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6\n"
-# Where systemd must not create a namespace, as in some containers, it ignores the setting with the host's network.
+# Where systemd must not create a namespace, as in some containers, it ignores the setting with the host's network, in
+# which systemd's own sockets are.
 _OWN_NETWORK = """\
 PrivateNetwork=yes
-ExecStartPre=+/bin/sh -c 'test /proc/self/ns/net -ef /proc/1/ns/net || exit 0; \
+ExecStartPre=/bin/sh -c 'grep -q /run/systemd/notify /proc/self/net/unix; test $$? = 1 && exit; \
   echo "language_server_pprof needs network namespaces, which this host denies. To fix this: set it to false"; exit 1'
 """
 
@@ -139,10 +141,10 @@ User=%i
 WorkingDirectory=/
 {_render_environment(daemon)}RuntimeDirectory=gopls/%i/daemon
 RuntimeDirectoryMode=0700
-{START_DELAY}ExecStart={command_word(daemon.gopls)} serve "-listen=unix;{_DAEMON_SOCKET}"{flags}
+{START_DELAY}{_CACHE_CHECK}ExecStart={command_word(daemon.gopls)} serve "-listen=unix;{_DAEMON_SOCKET}"{flags}
 # The unit has started once gopls listens, not before.
 ExecStartPost=/bin/sh -c 'until test -S {_DAEMON_SOCKET}; do kill -0 $MAINPID || exit 1; sleep 0.05; done'
-ExecStopPost=+{paths.CRASH} %i
+ExecStopPost={paths.CRASH} %i
 # Longer than the longest delay of the start.
 TimeoutStartSec=90
 TimeoutStopSec=10
@@ -181,7 +183,7 @@ Description=Prewarm of the Go workspaces of %i
 Type=oneshot
 User=%i
 WorkingDirectory=/
-{_render_environment(daemon)}# The prewarm uses idle resources only, so that no developer waits for it.
+{_render_environment(daemon)}{_CACHE_CHECK}# The prewarm uses idle resources only, so that no developer waits for it.
 Nice=19
 IOSchedulingClass=idle
 CPUWeight=5
@@ -213,8 +215,6 @@ def _render_environment(daemon: DaemonOptions) -> str:
 Environment={setting_word(path)}
 EnvironmentFile=-{unit_environment_file("%i")}
 EnvironmentFile={paths.environment_file("%i")}
-CacheDirectory=gopls/%i
-CacheDirectoryMode=0700
 """
 
 

@@ -75,10 +75,11 @@ def run_verb(verb: str, *arguments: str) -> str:
     return _systemctl(verb, *arguments).stdout
 
 
-def read_last_log_lines(invocation: str, lines: int) -> str:
-    """Return the last log lines of one run of a unit; empty without a journal."""
+def read_last_log_lines(unit: str, invocation: str, lines: int) -> str:
+    """Return the last log lines of one run of ``unit``; empty without a journal, and for a run of another one."""
     argv = ["journalctl", "--quiet", "--no-pager", "--output=cat", f"--lines={lines}"]
-    return _run([*argv, f"_SYSTEMD_INVOCATION_ID={invocation}"]).stdout.strip() if invocation else ""
+    fields = [f"_SYSTEMD_UNIT={unit}", f"_SYSTEMD_INVOCATION_ID={invocation}"]
+    return _run([*argv, *fields]).stdout.strip() if invocation else ""
 
 
 def _systemctl(*arguments: str) -> Completed:

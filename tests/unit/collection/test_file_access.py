@@ -32,7 +32,7 @@ CALLS = {
 REASONS: dict[str, str] = {
     "the home of all access to users' paths: with their rights, by descriptors, or by a rename": """
         _host/files _host/managed_files _host/ownership _host/symlinks _host/tempdirs _host/trusted_paths
-        _host/user_access
+        _host/user_access _host/user_directories
     """,
     "callers give it the rights of the user, or the time limit; elsewhere it is the user's process": """
         _delve/launch _delve/session_probe/evidence _delve/session_probe/options _delve/session_probe/sources

@@ -27,6 +27,7 @@ from tests.support.systemd import FakeSystemd
 
 from .samples import LIMITS, Entry, attached, entry
 
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
 PROGRAMS = units.Programs("/bin/true", "/bin/true", True)
 
 
@@ -54,9 +55,9 @@ class Host:
         return {item["after_header"]: (item["before"], item["after"]) for item in diff}
 
     def record_failure(self, unit: str, invocation: str) -> None:
-        failure = pathlib.Path(back_off.DIRECTORY, unit, "last")
-        failure.parent.mkdir(parents=True)
-        failure.write_text(f"{invocation} exit-code\n")
+        failure = pathlib.Path(back_off.directory_of(unit), f"{invocation}.exit-code")
+        failure.parent.mkdir(parents=True, exist_ok=True)
+        failure.touch()
 
     def files(self) -> set[str]:
         return {str(path.relative_to(self.directory)) for path in self.directory.rglob("*") if path.is_file()}
@@ -116,7 +117,6 @@ def test_differences_contain_no_environment_values(service_host: Host) -> None:
 
 def test_undeclared_services_are_stopped_and_removed(service_host: Host) -> None:
     service_host.run(entry(environment={"A": "b"}), entry(name="web", listen="127.0.0.1:2346"))
-    (service_host.directory / "state/api").mkdir()
     (service_host.directory / "state/api/debuggee").touch()
     (service_host.directory / "units/dlv-mine.service").write_text("[Service]\n")
     predicted = service_host.run(entry(name="web", listen="127.0.0.1:2346"), check=True)
@@ -321,7 +321,6 @@ def test_a_build_that_cannot_be_removed_causes_only_a_warning(service_host: Host
     """A user can mount a file system of FUSE there."""
     service_host.run(entry())
     build = service_host.directory / "state/api"
-    build.mkdir()
     os.chown(build, 12345, 12345)
     with mounted(build, "--bind", build):
         service_host.run()
@@ -329,18 +328,53 @@ def test_a_build_that_cannot_be_removed_causes_only_a_warning(service_host: Host
     assert service_host.files() == set()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
+@needs_root
+def test_a_service_runs_nothing_that_an_earlier_user_has_built(service_host: Host) -> None:
+    """The ID of that user, or the name of the service, can be another one's by now."""
+    service_host.run(entry())
+    build, linked = service_host.directory / "state/api", service_host.directory / "shared"
+    (build / "debuggee").touch()
+    os.chown(build, 12345, 12345)
+    predicted = service_host.run(entry(), check=True)
+    assert list(predicted) == [str(build)] and service_host.run(entry()) == predicted
+    assert (list(build.iterdir()), build.stat().st_uid, service_host.run(entry())) == ([], os.geteuid(), {})
+    # The group of a directory does not matter, and what is in it keeps its owner: it can be a link to another's file.
+    linked.touch()
+    os.chown(linked, 12346, 12346)
+    os.link(linked, build / "link")
+    os.chown(build, 0, 12345)
+    service_host.run(entry(args=["-v"]))
+    assert (linked.stat().st_uid, service_host.systemd.active) == (12346, {"dlv-api.service"})
+    assert "StateDirectory" not in (service_host.directory / "units/dlv-api.service").read_text()
+
+
+@needs_root
+def test_a_service_stays_as_it_is_while_an_earlier_user_prevents_the_removal_of_the_build(service_host: Host) -> None:
+    service_host.run(entry())
+    build, unit = service_host.directory / "state/api", service_host.directory / "units/dlv-api.service"
+    before = unit.read_text()
+    os.chown(build, 12345, 12345)
+    with mounted(build, "--bind", build):
+        changed = entry(args=["-v"], environment={"A": "secret"})
+        assert service_host.run(changed, entry(name="web", listen="127.0.0.1:2346"))
+        assert [item.file for item in service_host.skipped] == [str(build)]
+        assert unit.read_text() == before and not any("dlv-api.service" in command for command in service_host.commands)
+        assert service_host.files() == {"units/dlv-api.service", "units/dlv-web.service"}
+    service_host.run(changed)
+    assert not service_host.skipped and unit.read_text() != before
+
+
+@needs_root
 def test_a_build_with_deep_directories_is_removed(service_host: Host) -> None:
     service_host.run(entry())
     build = service_host.directory / "state/api"
-    build.mkdir()
     nest(build, sys.getrecursionlimit())
     subprocess.run(["chown", "-R", "12345:12345", build], check=True)
     service_host.run()
     assert not service_host.skipped and not build.exists()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
+@needs_root
 def test_a_removed_service_of_a_removed_account_is_removed(service_host: Host, workspace: pathlib.Path) -> None:
     service_host.run(entry(workspace=str(workspace), launch_configuration=True))
     unit = service_host.directory / "units/dlv-api.service"
@@ -435,7 +469,7 @@ def test_a_workspace_of_the_user_in_shared_directories_is_run(service_host: Host
 
 def test_a_failed_service_reports_its_output(service_host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     output = {"4f2e": "main.go:3: undefined: x", "": "main.go:3: undefined: x", "next": ""}
-    monkeypatch.setattr(systemctl, "read_last_log_lines", lambda invocation, _lines: output[invocation])
+    monkeypatch.setattr(systemctl, "read_last_log_lines", lambda _unit, invocation, _lines: output[invocation])
     service_host.record_failure("dlv-api.service", "4f2e")
     (declared,) = parse_services([entry(listen="127.0.0.1:1025")], limits=LIMITS, state="started")
     for state, problem, pending in (
@@ -459,8 +493,9 @@ def test_a_restart_is_not_delayed_by_previous_failures(service_host: Host) -> No
     for name in ("api", "other"):
         service_host.record_failure(f"dlv-{name}.service", "4f2e")
     service_host.run(entry(args=["-v"]), entry(name="other", listen="127.0.0.1:2999"))
-    assert os.listdir(back_off.DIRECTORY) == ["dlv-other.service"]
-    service_host.run(entry(args=["-v"]), removed={"other"})
+    counted = pathlib.Path(back_off.DIRECTORY).rglob("4f2e.exit-code")
+    assert [path.parent.name for path in counted] == ["dlv-other.service"]
+    service_host.run()
     assert not os.path.exists(back_off.DIRECTORY)
 
 
@@ -478,7 +513,7 @@ def test_the_output_of_a_failed_program_contains_no_variables(
     service_host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        systemctl, "read_last_log_lines", lambda _invocation, _lines: "cannot log in with battery staple, 1"
+        systemctl, "read_last_log_lines", lambda _unit, _invocation, _lines: "cannot log in with battery staple, 1"
     )
     service_host.states["dlv-api.service"] = {"ActiveState": "failed", "InvocationID": "one"}
     services = parse_services([entry(environment={"A": "battery staple", "B": "1"})], limits=LIMITS, state="started")
@@ -487,7 +522,7 @@ def test_the_output_of_a_failed_program_contains_no_variables(
 
 def test_a_problem_contains_only_the_end_of_a_long_line(service_host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     line = "x" * (1 << 20) + "undefined: y"
-    monkeypatch.setattr(systemctl, "read_last_log_lines", lambda _invocation, _lines: line)
+    monkeypatch.setattr(systemctl, "read_last_log_lines", lambda _unit, _invocation, _lines: line)
     service_host.states["dlv-api.service"] = {"ActiveState": "failed", "InvocationID": "one"}
     problem = install.wait_for_services(parse_services([entry()], limits=LIMITS, state="started"), 0)["api"].problem
     assert len(problem) == 8192
@@ -526,7 +561,7 @@ def test_the_run_after_a_killed_one_restarts_the_service(
 def test_a_removal_also_takes_the_builds_of_killed_runs(service_host: Host) -> None:
     service_host.run(entry(environment={"A": "b"}))
     for name in ("api", "killed"):
-        (service_host.directory / f"state/{name}").mkdir()
+        (service_host.directory / f"state/{name}").mkdir(exist_ok=True)
         (service_host.directory / f"state/{name}/debuggee").touch()
     defaults = {name: option.get("default") for name, option in ARGUMENT_SPEC.items()}
     # An entry's own state does not matter.

@@ -46,7 +46,7 @@ def _single(match: re.Match[str]) -> str:
 
 
 def command(unit: str, key: str) -> list[str]:
-    (line,) = re.findall(rf"^{key}=([^-].*)$", unit, re.MULTILINE)
+    *_checks, line = re.findall(rf"^{key}=([^-].*)$", unit, re.MULTILINE)
     return words(line)
 
 

@@ -45,7 +45,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.memory_
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.options import ValidOptions
 from ansible_collections.gopherops.devserver.plugins.module_utils._host import records
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, find_account
-from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import systemctl
+from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import back_off, systemctl
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.environment_files import assignments_in
 
 from tests.support.directories import nest
@@ -61,13 +61,14 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives direc
 @pytest.fixture
 def daemon_host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> types.SimpleNamespace:
     """A host whose files are below a directory, with one user; ``apply`` plans and applies the expected daemons."""
-    for name in ("SETTINGS", "PREWARM", "CRASH", "TMPFILES", "LOGROTATE", "CACHE_DIR", "SOCKET_DIR"):
+    for name in ("SETTINGS", "PREWARM", "CRASH", "TMPFILES", "LOGROTATE", "CACHE_DIR", "SOCKET_DIR", "LOG_DIR"):
         monkeypatch.setattr(paths, name, str(tmp_path) + getattr(paths, name))
     monkeypatch.setattr(systemctl, "UNIT_DIR", str(tmp_path) + systemctl.UNIT_DIR)
     monkeypatch.setattr(paths, "environment_file", lambda user: f"{tmp_path}/etc/language_server/{user}.env")
     monkeypatch.setattr(systemd_system, "DIRECTORY", str(tmp_path / "etc/units"))
     monkeypatch.setattr(paths, "APPLIED", f"{tmp_path}/etc/language_server/applied.json")
     monkeypatch.setattr(records, "DIRECTORY", f"{tmp_path}/etc/records")
+    monkeypatch.setattr(back_off, "DIRECTORY", f"{tmp_path}/failures")
     home = tmp_path / "home"
     home.mkdir()
     settings = home / "settings.json"
@@ -369,7 +370,7 @@ def test_users_can_change_no_directory_in_which_systemd_binds_a_socket():
         assert re.findall(r"^ListenStream=(/.*)/[^/]+$", text, re.MULTILINE) == ["/run/gopls/%i"]
     assert re.findall(r"^RuntimeDirectory=(.*)$", daemon, re.MULTILINE) == ["gopls/%i/daemon"]
     assert "-listen=unix;/run/gopls/%i/daemon/" in daemon
-    assert "/run/" not in host_files.render_tmpfiles([find_account(ME)], True)
+    assert paths.SOCKET_DIR not in host_files.render_tmpfiles([find_account(ME)], True)
 
 
 def another_user(daemon_host: types.SimpleNamespace) -> UserEnvironment:
@@ -415,7 +416,6 @@ def test_sockets_and_cache_of_a_removed_user_are_removed_and_the_log_is_kept(dae
     kept.parent.mkdir()
     kept.touch()
     daemon_host.apply(daemon_host.user, systemd=252)
-    (daemon_host.directory / f"var/cache/gopls/{ME}").mkdir(parents=True)
     (daemon_host.directory / f"run/gopls/{ME}").mkdir(parents=True)
     (daemon_host.directory / f"run/gopls/{ME}/gopls.sock").touch()
     daemon_host.apply(systemd=252)
@@ -457,7 +457,7 @@ def test_a_removal_leaves_nothing_of_any_run(daemon_host, systemd, monkeypatch):
     session = LIMITS._replace(session=1024 * MIB)
     daemon_host.apply(daemon_host.user, systemd=252, limits=session, vscode_create=True, settings={"gofumpt": True})
     for name in (f"var/log/gopls/crashes/{ME}/1.log", f"var/cache/gopls/{ME}/x", "var/cache/gopls/long-gone/x"):
-        (daemon_host.directory / name).parent.mkdir(parents=True)
+        (daemon_host.directory / name).parent.mkdir(parents=True, exist_ok=True)
         (daemon_host.directory / name).touch()
     planned = daemon_host.apply(systemd=252, purge=True, check=True)
     applied = daemon_host.apply(systemd=252, purge=True)
@@ -472,7 +472,7 @@ def test_a_removal_leaves_nothing_of_any_run(daemon_host, systemd, monkeypatch):
 def test_a_directory_that_cannot_be_removed_is_reported_and_removed_by_the_next_run(daemon_host, systemd):
     daemon_host.apply(daemon_host.user, systemd=252)
     obstacle = daemon_host.directory / "var/cache/gopls"
-    obstacle.parent.mkdir(parents=True)
+    shutil.rmtree(obstacle)
     obstacle.touch()
     applied = daemon_host.apply(systemd=252)
     (skipped,) = applied.skipped
@@ -494,7 +494,7 @@ def test_deep_directories_of_a_removed_user_are_removed(daemon_host, systemd, mo
     if options:
         of_user.append(daemon_host.directory / "var/log/gopls" / ME)
     for directory in of_user:
-        directory.mkdir(parents=True)
+        directory.mkdir(parents=True, exist_ok=True)
         nest(directory, sys.getrecursionlimit())
         subprocess.run(["chown", "-R", "12345:12345", directory], check=True)
     assert daemon_host.apply(systemd=252, **options).skipped == []
@@ -545,7 +545,6 @@ def test_a_removed_directory_is_not_followed_to_the_target_of_a_link(daemon_host
     daemon_host.apply(daemon_host.user, systemd=252)
     (daemon_host.directory / "kept").mkdir()
     cache = daemon_host.directory / f"var/cache/gopls/{ME}"
-    cache.mkdir(parents=True)
     (cache / "link").symlink_to(daemon_host.directory / "kept")
     daemon_host.apply(systemd=252)
     assert not cache.exists()
@@ -685,41 +684,29 @@ def test_gopls_shared_opens_no_port_for_all_users(tmp_path, monkeypatch, words):
     assert shared_gopls(tmp_path, monkeypatch, *words) == (2, "")
 
 
-@pytest.mark.parametrize(("log", "kept"), [(True, "from the file"), (False, "from the journal")])
-def test_crash_logs_keep_the_output_from_where_it_is_logged(tmp_path, monkeypatch, log, kept):
-    monkeypatch.setattr(paths, "LOG_DIR", str(tmp_path))
-    (tmp_path / f"{ME}.log").write_text("from the file\n")
-    (tmp_path / "journalctl").write_text("#!/bin/sh\necho from the journal\n")
-    (tmp_path / "journalctl").chmod(0o755)
-    monkeypatch.setattr(host_files, "SYSTEM_PATH", f"{tmp_path}:/usr/bin:/bin")
-    env = {"SERVICE_RESULT": "oom-kill"}
-    # The mode before the owner changes.
-    script = host_files.render_crash_script(log).replace("chown", ":")
-    subprocess.run(["/bin/sh", "-c", script, "sh", ME], check=True, env=env)
-    (file,) = (tmp_path / "crashes" / ME).iterdir()
-    assert file.read_text().splitlines()[1] == kept
-    assert stat.S_IMODE(file.stat().st_mode) == 0o640
-    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o755
-
-
 @pytest.mark.parametrize("log", [True, False], ids=["file", "journal"])
-@pytest.mark.parametrize(("lines", "kept"), [(100, 100), (600, 500)])
-def test_a_users_long_output_does_not_fill_the_disk_with_crash_logs(tmp_path, monkeypatch, log, lines, kept):
+@pytest.mark.parametrize(("lines", "kept"), [(1, 1), (100, 100), (600, 500)])
+def test_crash_logs_keep_or_name_the_output_within_limits(tmp_path, monkeypatch, log, lines, kept):
     monkeypatch.setattr(paths, "LOG_DIR", str(tmp_path))
     with (tmp_path / f"{ME}.log").open("wb") as file:
         file.truncate(64 * MIB)
         file.seek(0, os.SEEK_END)
         file.write(b"\n" + b"line\n" * lines)
-    (tmp_path / "journalctl").write_text(f"#!/bin/sh\nexec cat {tmp_path}/{ME}.log\n")
-    (tmp_path / "journalctl").chmod(0o755)
-    monkeypatch.setattr(host_files, "SYSTEM_PATH", f"{tmp_path}:/usr/bin:/bin")
-    script = host_files.render_crash_script(log).replace("chown", ":")
-    env = {"SERVICE_RESULT": "oom-kill"}
+    directory = tmp_path / "crashes" / ME
+    directory.mkdir(parents=True)
+    for number in range(12):
+        (directory / f"2020010{number}T.log").touch()
+    env = {"SERVICE_RESULT": "oom-kill", "INVOCATION_ID": "4f2e"}
+    script = host_files.render_crash_script(log)
     subprocess.run(["/bin/sh", "-c", script, "sh", ME], check=True, env=env)
-    (crash,) = (tmp_path / "crashes" / ME).iterdir()
+    *others, crash = sorted(directory.iterdir())
+    assert (len(others), stat.S_IMODE(crash.stat().st_mode)) == (9, 0o640)
     assert crash.stat().st_size < 2 * MIB
-    assert crash.read_bytes().endswith(b"line\n" * kept)
-    assert not log or crash.read_bytes().count(b"line\n") == kept
+    result, *output = crash.read_bytes().splitlines()
+    assert result.startswith(b"result oom-kill")
+    query = f"output: journalctl _SYSTEMD_UNIT=gopls@{ME}.service _SYSTEMD_INVOCATION_ID=4f2e".encode()
+    assert output[-kept:] == [b"line"] * kept if log else output == [query]
+    assert output.count(b"line") == (kept if log else 0)
 
 
 def rotation_script(directory: pathlib.Path, monkeypatch: pytest.MonkeyPatch, name: str) -> str:
@@ -849,6 +836,59 @@ def test_a_cache_that_a_killed_run_left_to_root_is_given_to_its_user(daemon_host
     (daemon_host.directory / "var/cache/gopls/nobody").mkdir(parents=True)
     daemon_host.apply(dataclasses.replace(daemon_host.user, account=account, vscode_settings=[]))
     assert (daemon_host.directory / "var/cache/gopls/nobody").stat().st_uid == nobody.uid
+
+
+@needs_root
+@pytest.mark.parametrize("version", [0, 252])
+def test_a_user_gets_nothing_that_another_one_has_left_in_the_own_directories(daemon_host, version, request):
+    """An account of the same name, with another ID, gets neither the cache of the earlier one nor its crash logs."""
+    if version:
+        request.getfixturevalue("systemd")
+    daemon_host.apply(daemon_host.user, systemd=version)
+    cache, crashes = (daemon_host.directory / f"var/{name}/{ME}" for name in ("cache/gopls", "log/gopls/crashes"))
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (cache, crashes) if path.exists()] == [0o700, 0o755][
+        : 1 + bool(version)
+    ]
+    (cache / "planted").touch()
+    os.chown(cache, 12345, 12345)
+    predicted = daemon_host.apply(daemon_host.user, systemd=version, check=True)
+    assert predicted.changes.result() == daemon_host.apply(daemon_host.user, systemd=version).changes.result()
+    assert (list(cache.iterdir()), cache.stat().st_uid) == ([], os.geteuid())
+    assert not daemon_host.apply(daemon_host.user, systemd=version).changes
+    # What a user links into the own directory keeps its owner, whatever the group of the directory is.
+    shared = daemon_host.directory / "shared"
+    shared.touch()
+    os.chown(shared, 12346, 12346)
+    os.link(shared, cache / "link")
+    os.chown(cache, os.geteuid(), 12345)
+    pathlib.Path(paths.TMPFILES).unlink(missing_ok=True)
+    daemon_host.apply(daemon_host.user, systemd=version)
+    assert shared.stat().st_uid == 12346
+    assert not version or cache.stat().st_gid == os.getegid()
+
+
+@needs_root
+def test_an_earlier_user_who_prevents_the_removal_of_a_cache_is_reported_and_stops_nobody_else(daemon_host, systemd):
+    daemon_host.apply(daemon_host.user, another_user(daemon_host), systemd=252)
+    caches = [daemon_host.directory / f"var/cache/gopls/{name}" for name in (ME, "somebody-else")]
+    for cache in caches:
+        os.chown(cache, 12345, 12345)
+    with mounted(caches[0], "--bind", caches[0]):
+        applied = daemon_host.apply(daemon_host.user, another_user(daemon_host), systemd=252)
+    assert [(entry.user, entry.file) for entry in applied.skipped] == [(ME, str(caches[0]))]
+    assert [cache.stat().st_uid for cache in caches] == [12345, os.geteuid()]
+
+
+def test_one_run_is_enough_where_an_earlier_version_had_fewer_units(daemon_host, systemd):
+    daemon_host.apply(daemon_host.user, systemd=252)
+    for pprof in (False, True):
+        for unit in (paths.pprof_socket(ME), paths.pprof_proxy(ME)):
+            systemd.states.pop(unit, None)
+        for file in pathlib.Path(systemctl.UNIT_DIR).glob("gopls-pprof@*"):
+            file.unlink()
+        systemd.run("daemon-reload")
+        assert daemon_host.apply(daemon_host.user, systemd=252, pprof=pprof).changes
+        assert not daemon_host.apply(daemon_host.user, systemd=252, pprof=pprof).changes
 
 
 def test_memory_max_is_below_the_declared_cap_and_above_memory_high():

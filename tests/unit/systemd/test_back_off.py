@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import pathlib
 import re
@@ -11,11 +12,14 @@ import subprocess
 import time
 
 import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import SYSTEM_PATH
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import back_off
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.unit_state import State
 
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives directories to users")
 UNIT = "dlv-api.service"
-RETRIES = {"ActiveState": "activating", "SubState": "start-pre", "NRestarts": "3"}
+RETRIES = {"ActiveState": "activating", "SubState": "start-pre", "NRestarts": "3", "User": getpass.getuser()}
 
 
 @pytest.fixture
@@ -24,14 +28,15 @@ def failures(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib
     monkeypatch.setattr(back_off, "DIRECTORY", str(tmp_path / "f"))
     (tmp_path / "sleep").write_text("#!/bin/sh\necho $1\n")
     (tmp_path / "sleep").chmod(0o755)
+    back_off.prepare_start({UNIT: find_account(getpass.getuser())})
     return tmp_path / "f" / UNIT
 
 
-def run(setting: str, path: pathlib.Path, **env: str) -> str:
-    (command,) = re.findall(rf"^{setting}=-\+?/bin/sh -c '(.*)'$", back_off.START_DELAY, re.MULTILINE)
+def run(setting: str, path: pathlib.Path, before: str = "", **env: str) -> str:
+    (command,) = re.findall(rf"^{setting}=-/bin/sh -c '(.*)'$", back_off.START_DELAY, re.MULTILINE)
     script = command.replace("%n", UNIT).replace("$$", "$")
-    env["PATH"] = f"{path.parent.parent}:/usr/bin:/bin"
-    completed = subprocess.run(["/bin/sh", "-c", script], check=False, capture_output=True, text=True, env=env)
+    script = script.replace(SYSTEM_PATH, f"{path.parent.parent}:/usr/bin:/bin")
+    completed = subprocess.run(["/bin/sh", "-c", before + script], check=False, capture_output=True, text=True, env=env)
     assert completed.stderr == ""
     return completed.stdout.strip()
 
@@ -43,7 +48,7 @@ def run(setting: str, path: pathlib.Path, **env: str) -> str:
 def test_each_recent_failure_delays_the_next_start_longer(failures: pathlib.Path, ages: list[int], slept: str) -> None:
     for number, minutes in enumerate(ages):
         run("ExecStopPost", failures, SERVICE_RESULT="exit-code", INVOCATION_ID=str(number))
-        os.utime(failures / str(number), (time.time() - minutes * 60,) * 2)
+        os.utime(failures / f"{number}.exit-code", (time.time() - minutes * 60,) * 2)
     assert run("ExecStartPre", failures) == slept
 
 
@@ -53,11 +58,21 @@ def test_a_start_after_a_run_without_failure_is_no_further_attempt(failures: pat
     assert back_off.pending_failure(UNIT, RETRIES) is None
 
 
+def test_the_variables_of_a_unit_do_not_matter(failures: pathlib.Path) -> None:
+    """A library of this name in the unit's LD_LIBRARY_PATH keeps find from starting."""
+    (failures.parent.parent / "libc.so.6").touch()
+    env = {"LD_LIBRARY_PATH": str(failures.parent.parent), "LD_PRELOAD": "/none.so", "PATH": "/none"}
+    script = f"export {' '.join(f'{name}={value}' for name, value in env.items())}; "
+    run("ExecStopPost", failures, script, SERVICE_RESULT="signal", INVOCATION_ID="1")
+    run("ExecStopPost", failures, script, SERVICE_RESULT="signal", INVOCATION_ID="2")
+    assert run("ExecStartPre", failures, script) == "2"
+
+
 def test_old_failures_are_removed(failures: pathlib.Path) -> None:
     run("ExecStopPost", failures, SERVICE_RESULT="signal", INVOCATION_ID="old")
-    os.utime(failures / "old", (time.time() - 720,) * 2)
+    os.utime(failures / "old.signal", (time.time() - 720,) * 2)
     run("ExecStopPost", failures, SERVICE_RESULT="signal", INVOCATION_ID="new")
-    assert sorted(os.listdir(failures)) == ["last", "new"]
+    assert sorted(os.listdir(failures)) == ["new.signal"]
 
 
 @pytest.mark.parametrize(
@@ -86,3 +101,33 @@ def test_forgotten_failures_leave_nothing(failures: pathlib.Path) -> None:
     run("ExecStopPost", failures, SERVICE_RESULT="exit-code", INVOCATION_ID="4f2e")
     back_off.forget_failures(["other.service", UNIT])
     assert not failures.parent.exists()
+
+
+@pytest.mark.parametrize("name", ["4f2e.exit-code\n", "4F2E.exit-code", "4f2e.a b", "../x.signal", "4f2e", "x" * 200])
+def test_the_user_of_a_unit_can_record_only_an_invocation_and_a_result(failures: pathlib.Path, name: str) -> None:
+    (failures / name.replace("/", "_")).touch()
+    assert back_off.pending_failure(UNIT, RETRIES) is None
+
+
+@needs_root
+def test_what_the_user_of_a_unit_plants_is_reached_with_that_users_rights(failures: pathlib.Path) -> None:
+    nobody, secret = find_account("nobody"), failures.parent.parent / "secret"
+    secret.mkdir(mode=0o700)
+    (secret / "4f2e.signal").touch()
+    back_off.prepare_start({UNIT: nobody})
+    (failures / "link").symlink_to(secret)
+    failures.parent.parent.chmod(0o755)
+    os.rename(failures / "link", failures.parent / "link")
+    failures.rmdir()
+    os.rename(failures.parent / "link", failures)
+    assert back_off.pending_failure(UNIT, {**RETRIES, "User": "nobody"}) is None
+
+
+@needs_root
+def test_the_records_of_another_user_delay_nothing(failures: pathlib.Path) -> None:
+    for number in range(5):
+        run("ExecStopPost", failures, SERVICE_RESULT="signal", INVOCATION_ID=str(number))
+    os.chown(failures, 12345, 12345)
+    assert run("ExecStartPre", failures) == ""
+    back_off.prepare_start({UNIT: find_account("nobody")})
+    assert (os.listdir(failures), failures.stat().st_uid) == ([], find_account("nobody").uid)

@@ -105,7 +105,7 @@ def apply_tls_server(
             _stop_units([os.path.basename(path) for path in removed if path.startswith(paths.units)])
         _write_files(edits, expected, removed, paths)
     if paths.managed:
-        _start_units(list(map(os.path.basename, units)), [*changed_names, *owed], changes, check)
+        _start_units(list(map(os.path.basename, units)), [*changed_names, *owed], paths.user, changes, check)
         if not check:
             reload_journal.clear_pending(paths.pending)
     return changes
@@ -225,8 +225,13 @@ def _stop_units(units: t.Sequence[str]) -> None:
         back_off.forget_failures(units)
 
 
-def _start_units(units: t.Sequence[str], changed_names: t.Iterable[str], changes: Changes, check: bool) -> None:
-    """Enable and start ``units``, and restart the changed ones; add the units that did not run to ``changes``."""
+def _start_units(
+    units: t.Sequence[str], changed_names: t.Iterable[str], user: str, changes: Changes, check: bool
+) -> None:
+    """Enable and start ``units``, and restart the changed ones; add the units that did not run to ``changes``.
+
+    ``user`` is the user of the server.
+    """
     names = {*changed_names}
     states = systemctl.properties_of([unit for unit in units if not _is_relay_service(unit)], tuple(_STARTED))
     idle = [unit for unit, state in states.items() if state != _STARTED]
@@ -236,11 +241,13 @@ def _start_units(units: t.Sequence[str], changed_names: t.Iterable[str], changes
         return
     if any(name.startswith("debug-tls") for name in names):
         systemctl.run_verb("daemon-reload")
+    verbs = _restart_verbs(units, names, idle)
+    if SERVER in (*idle, *verbs["restart"]):
+        back_off.prepare_start({SERVER: find_account(user)})
     if idle:
         systemctl.run_verb("enable", "--quiet", "--now", *idle)
-    for verb, affected in _restart_verbs(units, names, idle).items():
+    for verb, affected in verbs.items():
         if affected:
-            back_off.forget_failures(affected)
             systemctl.run_verb(verb, *affected)
 
 
