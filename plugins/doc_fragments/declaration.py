@@ -80,7 +80,7 @@ options:
       workspaces:
         description:
           - Directories that this user works in. An entry is a path, with the placeholders of O(variables), or a
-            dictionary with C(path), C(manage) and C(settings).
+            dictionary with C(path), C(manage), C(settings) and what M(gopherops.devserver.go_workspace) reads.
           - Their C(.vscode/settings.json), C(.vscode/launch.json), C(devcontainer.json) and workflows of GitHub Actions
             are compared with the declaration by M(gopherops.devserver.go_env_drift).
           - C(manage) lists the files that M(gopherops.devserver.go_env) edits as well. They are V(settings), V(launch)

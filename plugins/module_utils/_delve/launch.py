@@ -8,15 +8,10 @@ import functools
 import os
 import typing as t
 
+from .._environment.contexts.editor_files import LAUNCH_LIST
 from .._host.accounts import Account
 from .._host.managed_files import ManagedFile, users_file
-from .._jsonc.document import parse
-from .._jsonc.editor import Edit, Put, Remove, apply_edits
 from .services import DebugService
-
-_LIST = "configurations"
-# VS Code writes this version into a new file.
-_VERSION = "0.2.0"
 
 
 class LaunchFileEdit(t.NamedTuple):
@@ -76,34 +71,6 @@ def _edit_text(edit: LaunchFileEdit, path: str, before: str | None) -> str | Non
     has_workspace = os.path.isdir(os.path.dirname(os.path.dirname(path)))
     if before is None and not (edit.expected and has_workspace):
         return None
-    text = before or ""
-    if not text.strip():
-        text = apply_edits(text, [Put(["version"], _VERSION), Put([_LIST], [])], path=path)
-    for name in edit.removed:
-        text = apply_edits(text, _removal_edits(text, name, path), path=path)
-    for name, configuration in edit.expected.items():
-        text = apply_edits(text, _configuration_edits(text, name, configuration, path), path=path)
-    return text
-
-
-def _removal_edits(text: str, name: str, path: str) -> list[Edit]:
-    return [Remove([_LIST, number]) for number in reversed(_find_configurations(text, name, path))]
-
-
-def _configuration_edits(text: str, name: str, configuration: t.Mapping[str, t.Any], path: str) -> list[Edit]:
-    """Return the edits that set a configuration key by key, which keeps the keys that the user has added."""
-    positions = _find_configurations(text, name, path)
-    if not positions:
-        return [Put([_LIST, len(_configurations(text, path))], dict(configuration))]
-    removals = [] if "substitutePath" in configuration else [Remove([_LIST, positions[0], "substitutePath"])]
-    return [*removals, *(Put([_LIST, positions[0], key], value) for key, value in configuration.items())]
-
-
-def _find_configurations(text: str, name: str, path: str) -> list[int]:
-    numbered = enumerate(_configurations(text, path))
-    return [number for number, entry in numbered if isinstance(entry, dict) and entry.get("name") == name]
-
-
-def _configurations(text: str, path: str) -> list[t.Any]:
-    node = parse(text, path=path).node([_LIST])
-    return node.value if node and isinstance(node.value, list) else []
+    text = LAUNCH_LIST.merge(before or "", [], path=path)
+    text = LAUNCH_LIST.remove(text, edit.removed, path=path)
+    return LAUNCH_LIST.merge(text, edit.expected.values(), path=path)

@@ -13,6 +13,7 @@ import os
 import typing as t
 
 from .._core.errors import DevserverError, TimedOut
+from .._host.planned import is_planned
 from .._host.skipped_files import SkippedFile, skip_errors
 from .._host.trusted_paths import find_other_writer, find_other_writer_below
 from .._host.user_access import call_as, each_as
@@ -33,8 +34,10 @@ def accept_services(services: t.Sequence[DebugService], skipped: list[SkippedFil
 
 
 def reject_missing_workspaces(services: t.Sequence[DebugService]) -> None:
-    """Raise DevserverError for a service whose package is no directory."""
+    """Raise DevserverError for a service whose package is no directory, unless this run makes the workspace."""
     for service in services:
+        if is_planned(service.package_dir):
+            continue
         is_missing = False
         # A directory that does not respond is an error of that user alone, which accept_services reports.
         with contextlib.suppress(TimedOut):

@@ -17,6 +17,7 @@ from .._core.redaction import redacted, shown_value
 from .._host.accounts import Account, find_account, reject_number, user_exists
 from .go_values import validate_format
 from .goenv_file import TELEMETRY_MODES
+from .workspace_entry import WorkspaceEntry, parse_entry
 
 STANDARD_VARIABLES = {
     "GOPATH": "{home}/go",
@@ -31,13 +32,6 @@ STANDARD_VSCODE_SETTINGS = [
     "{home}/.vscode-server/data/Machine/settings.json",
     "{home}/.local/share/code-server/Machine/settings.json",
 ]
-# The files of a user's checkout that a workspace may let go_env edit, by the kinds of its option "manage". Of several
-# names the first that exists counts.
-CHECKOUT_FILES = {
-    "settings": (".vscode/settings.json",),
-    "launch": (".vscode/launch.json",),
-    "devcontainer": (".devcontainer/devcontainer.json", ".devcontainer.json"),
-}
 DIRECTORY_VARIABLES = ("GOPATH", "GOMODCACHE", "GOBIN", "GOCACHE")
 # Their directories may be shared.
 _TEMPORARY_VARIABLES = ("GOTMPDIR", "TMPDIR")
@@ -100,7 +94,8 @@ class UserEnvironment:
 
     ``workspaces`` are directories, ``vscode_settings`` the machine settings of each VS Code server, the main one first.
     ``telemetry`` is GOTELEMETRY, which is a file and no variable to go; empty if it is not declared. ``manage`` has
-    the kinds of CHECKOUT_FILES that are edited, by workspace, ``workspace_settings`` the editor's settings there.
+    the kinds of files that are edited, by workspace, ``workspace_settings`` the editor's settings there, ``entries``
+    all that is expected in them.
     """
 
     account: Account
@@ -112,6 +107,7 @@ class UserEnvironment:
     manage: t.Mapping[str, t.Collection[str]] = dataclasses.field(default_factory=dict)
     editor_settings: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
     workspace_settings: t.Mapping[str, t.Mapping[str, t.Any]] = dataclasses.field(default_factory=dict)
+    entries: t.Sequence[WorkspaceEntry] = ()
 
     @property
     def directories(self) -> dict[str, str]:
@@ -210,8 +206,10 @@ def _user_environment(user: t.Mapping[str, t.Any], params: t.Mapping[str, t.Any]
         values = [_expand(option, {option: entry}, known, account.name) for entry in entries]
         return [_absolute(option, value, account.name) for value in values]
 
-    entries = [_workspace(entry, account.name) for entry in user.get("workspaces") or []]
-    workspaces = dict(zip(paths("workspaces", [entry["path"] for entry in entries]), entries))
+    entries = [parse_entry(entry, account.name) for entry in user.get("workspaces") or []]
+    keys = ["".join(paths("deploy_key", [entry.deploy_key] if entry.deploy_key else [])) for entry in entries]
+    places = paths("workspaces", [entry.path for entry in entries])
+    workspaces = {place: e._replace(path=place, deploy_key=key) for e, place, key in zip(entries, places, keys)}
     return UserEnvironment(
         account,
         variables,
@@ -219,40 +217,11 @@ def _user_environment(user: t.Mapping[str, t.Any], params: t.Mapping[str, t.Any]
         list(workspaces),
         paths("vscode_settings (devserver_vscode_settings)", params["vscode_settings"] or STANDARD_VSCODE_SETTINGS),
         telemetry,
-        {path: entry["manage"] for path, entry in workspaces.items() if entry.get("manage")},
+        {path: entry.manage for path, entry in workspaces.items() if entry.manage},
         user.get("editor_settings") or {},
-        {path: entry["settings"] for path, entry in workspaces.items() if entry.get("settings")},
+        {path: entry.settings for path, entry in workspaces.items() if entry.settings},
+        list(workspaces.values()),
     )
-
-
-def _workspace(entry: t.Any, user: str) -> t.Mapping[str, t.Any]:
-    """Return a workspace as it is declared, with its ``path``."""
-    if isinstance(entry, str):
-        return {"path": entry}
-    declared: dict[str, t.Any] = entry if isinstance(entry, dict) else {}
-    path = declared.get("path")
-    if not isinstance(path, str) or set(declared) - {"path", "manage", "settings"}:
-        raise DevserverError(
-            f"workspaces of user {user} has the entry {entry!r}",
-            expected="a path, or a dictionary with path, manage and settings",
-            remedy="write it as {path: '{home}/shop', manage: [settings, launch, devcontainer]}",
-        )
-    manage = [] if declared.get("manage") is None else declared["manage"]
-    unknown = [kind for kind in manage if kind not in list(CHECKOUT_FILES)] if isinstance(manage, list) else [manage]
-    if unknown:
-        raise DevserverError(
-            f"manage of the workspace {path} of user {user} has {', '.join(map(repr, unknown))}",
-            expected=f"a list of {', '.join(CHECKOUT_FILES)}",
-            remedy="correct the list; workflow files are never edited",
-        )
-    settings = declared.get("settings") or {}
-    if not isinstance(settings, dict) or (settings and "settings" not in manage):
-        raise DevserverError(
-            f"settings of the workspace {path} of user {user} cannot be written",
-            expected="a dictionary of settings, and manage with settings",
-            remedy="add settings to manage, or remove the settings",
-        )
-    return declared
 
 
 def _telemetry(mode: str, user: str) -> str:

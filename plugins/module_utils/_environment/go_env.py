@@ -14,6 +14,7 @@ from .._core.go_variables import nearest_go_variable
 from .._core.redaction import shown_value
 from .._core.result import Outcome
 from .._host.accounts import user_exists
+from .._host.planned import is_planned
 from .._host.user_access import call_as
 from .access import ARGUMENT_SPEC as ACCESS
 from .access import AccessGuard, converge_proven
@@ -158,4 +159,5 @@ def _missing(user: UserEnvironment) -> list[str]:
         f"the workspace {path} of user {user.account.name} is no directory. To fix this: create it, or correct"
         " workspaces of this user in devserver_users"
         for path in missing
+        if not is_planned(path)
     ]

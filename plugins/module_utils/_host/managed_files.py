@@ -336,11 +336,12 @@ def _write(edit: FileEdit) -> None:
     except OSError as error:
         raise _write_error(file, directory, DirectoryProblem(str(error.strerror))) from error
     uid, gid = (file.owner.uid, file.owner.gid) if file.owner else (0, 0)
-    mode = file.mode if file.whole else file.mode & ~_umask()
+    mode = file.mode if file.whole else file.mode & ~current_umask()
     write_text(file.path, edit.after, mode=mode, uid=uid, gid=gid, keep=not file.whole)
 
 
-def _umask() -> int:
+def current_umask() -> int:
+    """Return the mask of the modes of this process's new files."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

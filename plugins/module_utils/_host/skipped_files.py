@@ -47,10 +47,12 @@ def split_skipped(skipped: t.Sequence[SkippedFile], listed: t.Container[str]) ->
     return [entry for entry in skipped if entry.user in listed], warnings
 
 
-def find_failure(skipped: t.Sequence[SkippedFile]) -> DevserverError | None:
+def find_failure(
+    skipped: t.Sequence[SkippedFile], problem: str = "files of these users were not edited"
+) -> DevserverError | None:
     """Return the error of a run that skipped files, with every reason; None for a complete run."""
     if not skipped:
         return None
     users = ", ".join(dict.fromkeys(entry.user for entry in skipped))
     reasons = "".join(f"\n{entry.user}: {entry.reason}" for entry in skipped)
-    return DevserverError(f"files of these users were not edited: {users}.{reasons}")
+    return DevserverError(f"{problem}: {users}.{reasons}")

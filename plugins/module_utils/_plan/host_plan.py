@@ -28,6 +28,7 @@ from .._host.path_names import is_below
 from .._remote_access import ssh_access
 from .._toolchain import go_toolchain
 from .._tools import go_tool
+from .._workspace import go_workspace
 
 # The modules that roles use to change a host, by name. Each has ARGUMENT_SPEC and converge.
 MODULES = {
@@ -42,6 +43,7 @@ MODULES = {
         go_env,
         go_tool,
         go_toolchain,
+        go_workspace,
         gopls_service,
         kernel_parameters,
         ssh_access,

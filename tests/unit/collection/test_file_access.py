@@ -41,6 +41,7 @@ REASONS: dict[str, str] = {
         _toolchain/unmanaged _toolchain/workspaces _drift/collect/directories _drift/collect/unresponsive
         _drift/collect/build_paths _drift/collect/forged_places
         _editor/extensions _tools/build_info _verify/user_sandbox _editor/installation
+        _workspace/checkout _workspace/modules
     """,
     "only whether a path exists, where it leads or when it was changed, for a report or a message": """
         _delve/running _delve/session_probe/causes _gopls/session_probe/checks _host/disk_space _protocols/lsp
@@ -48,6 +49,7 @@ REASONS: dict[str, str] = {
     """,
     "files of the host, in directories that only root can change": """
         _delve/session_probe/unreachable _remote_access/accounts _remote_access/authorized_keys _remote_access/sshd
+        _workspace/editor_entries _workspace/git _workspace/programs
         _delve/dlv_service _delve/install _delve/tls/install _delve/tls/validity _drift/collect/debug_services
         _drift/collect/language_servers _drift/collect/requirements _drift/collect/ssh_denials
         _drift/collect/sudoers _drift/collect/tools _editor/go_editor _editor/settings

@@ -20,7 +20,7 @@ LAYERS = (
     ("_systemd", "_shells", "_protocols", "_jsonc"),
     ("_environment", "_toolchain"),
     ("_tools",),
-    ("_bundle", "_gopls", "_delve", "_remote_access"),
+    ("_bundle", "_gopls", "_delve", "_remote_access", "_workspace"),
     ("_editor",),
     ("_drift", "_plan", "_support_bundle", "_verify"),
 )

@@ -29,17 +29,18 @@ SPECS = [yaml.safe_load(path.read_text())["argument_specs"] for path in ROOT.glo
 VARIABLES = {name for spec in SPECS for entry in spec.values() for name in entry.get("options", {})}
 # Variables of playbooks, and registered results.
 RESULTS = {
-    f"{name}_result" for name in ("debugger", "drift", "environment", "language_server", "remote_access", "tools")
+    f"{name}_result"
+    for name in ("debugger", "drift", "environment", "language_server", "remote_access", "tools", "workspace")
 }
 OTHER_VARIABLES = {"bundle_builder", "bundle_made", "debugger_tls_result", "devserver_plan", *RESULTS}
 OTHER_VARIABLES |= {"remote_access_client_keys"}
 PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
-# Strings in the code that have a variable's form: an attribute of Python's ssl.SSLCertVerificationError.
-OTHER_STRINGS = {"verify_code"}
+# Strings in the code that have a variable's form: attributes of Python's ssl.SSLCertVerificationError, and of a user.
+OTHER_STRINGS = {"verify_code", "workspace_settings"}
 # The prefixes of the roles. Not a part of a path, of a file's name or of an identifier.
 VARIABLE = re.compile(
     r"(?<![\w/.-])(?:devserver|toolchain|tools|bundle|trust|environment|language_server|debugger|drift|verify"
-    r"|remote_access|support_bundle)_[a-z0-9_]+\b(?![/.(-])"
+    r"|remote_access|support_bundle|workspace)_[a-z0-9_]+\b(?![/.(-])"
 )
 
 

@@ -182,7 +182,7 @@ def test_a_workspace_gets_settings_of_its_own(host: Host) -> None:
     entry = {"path": str(directory), "manage": ["settings"], "settings": {"gopls": {"build.buildFlags": ["-tags=x"]}}}
     host.rendered(users=[{"name": ME, "workspaces": [entry]}])
     assert json.loads((directory / ".vscode/settings.json").read_text()) == entry["settings"]
-    with pytest.raises(DevserverError, match=r"settings of the workspace .* cannot be written"):
+    with pytest.raises(DevserverError, match=r"settings of the workspace .* is invalid"):
         host.run(users=[{"name": ME, "workspaces": [{**entry, "manage": []}]}])
 
 

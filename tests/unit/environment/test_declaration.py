@@ -10,10 +10,10 @@ import pwd
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
-    CHECKOUT_FILES,
     declaration_from,
     validate_account,
 )
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.workspace_entry import CHECKOUT_FILES
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
 
 ME = getpass.getuser()
@@ -101,8 +101,8 @@ def test_a_workspace_may_let_files_in_it_be_edited():
         (7, ["the entry 7", "a path, or a dictionary"]),
         ({"manage": ["launch"]}, ["the entry {'manage': ['launch']}"]),
         ({"path": ["/x"]}, ["the entry {'path': ['/x']}"]),
-        ({"path": "/x", "managed": []}, ["the entry", "'managed'", "path and manage"]),
-        ({"path": "/x", "manage": ["launch", "tasks"]}, ["manage of the workspace /x", "'tasks'", "settings, launch"]),
+        ({"path": "/x", "managed": []}, ["the entry", "'managed'", "path and any of manage"]),
+        ({"path": "/x", "manage": ["launch", "ci"]}, ["manage of the workspace /x", "'ci'", "settings, launch"]),
         ({"path": "/x", "manage": "launch"}, ["manage of the workspace /x", "'launch'", "a list of"]),
         ({"path": "/x", "manage": ["workflows"]}, ["workspace /x", "'workflows'", "workflow files are never edited"]),
         ({"path": "/x", "manage": [["launch"]]}, ["workspace /x", "['launch']"]),

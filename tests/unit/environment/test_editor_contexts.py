@@ -41,10 +41,10 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.c
     VscodeServerKind,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
-    CHECKOUT_FILES,
     Declaration,
     UserEnvironment,
 )
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.workspace_entry import CHECKOUT_FILES
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import run, session_environment
 from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.document import parse

@@ -12,7 +12,8 @@ import typing as t
 from ..._core.errors import DevserverError
 from ..._environment.contexts import KINDS, OWN_DIRECTORIES
 from ..._environment.contexts.base import ContextKind
-from ..._environment.declaration import CHECKOUT_FILES, Declaration, UserEnvironment
+from ..._environment.declaration import Declaration, UserEnvironment
+from ..._environment.workspace_entry import CHECKOUT_FILES
 from ..._host.files import read_text
 from ..._host.managed_files import (
     ManagedFile,

@@ -19,8 +19,9 @@ from ..._host.managed_files import ManagedFile, users_file
 from ..._host.user_access import acting_as
 from ..._jsonc.document import Key, parse
 from ..._jsonc.editor import Edit, Merge, apply_edits
-from ..declaration import CHECKOUT_FILES, Declaration, UserEnvironment
+from ..declaration import Declaration, UserEnvironment
 from ..rendered import dropped
+from ..workspace_entry import CHECKOUT_FILES
 from .base import Context, ContextKind
 from .editor_files import (
     EditorContext,

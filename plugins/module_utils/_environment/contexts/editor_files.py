@@ -19,8 +19,12 @@ from ..._host.managed_files import ManagedFile, users_file
 from ..._host.user_access import acting_as
 from ..._jsonc.document import Document, Key, Node, Path, parse
 from ..._jsonc.editor import Edit, Put, Remove, apply_edits
+from ..._jsonc.members import MemberList
 from ..declaration import DIRECTORY_VARIABLES, Declaration, UserEnvironment
 from .base import Context, Probe
+
+# VS Code writes this version into a new launch.json.
+LAUNCH_LIST = MemberList("configurations", "name", {"version": "0.2.0"}, ("substitutePath",))
 
 _REFERENCE = re.compile(r"\$\{(\w+)(?::([^}:]*)(?::([^}]{0,1000}))?)?\}")
 _OF_ENVIRONMENT = ("env", "localEnv")

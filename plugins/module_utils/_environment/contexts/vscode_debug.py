@@ -17,7 +17,8 @@ from ..._host.command import session_environment
 from ..._host.managed_files import ManagedFile
 from ..._jsonc.document import Key
 from ..._jsonc.editor import Edit
-from ..declaration import CHECKOUT_FILES, Declaration, UserEnvironment
+from ..declaration import Declaration, UserEnvironment
+from ..workspace_entry import CHECKOUT_FILES
 from .base import Context, ContextKind, Probe
 from .editor_files import (
     EditorContext,

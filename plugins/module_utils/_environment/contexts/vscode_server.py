@@ -21,9 +21,10 @@ from ..._host.records import read_record, record_file
 from ..._jsonc.editor import Edit, Put
 from ..._shells.startup import Startup
 from ..._systemd.systemctl import manager_runs
-from ..declaration import CHECKOUT_FILES, Declaration, UserEnvironment
+from ..declaration import Declaration, UserEnvironment
 from ..go_command import executables
 from ..rendered import HOMES, ROLE, departed, described_home, dropped, recorded_variables
+from ..workspace_entry import CHECKOUT_FILES
 from .base import Context, ContextKind, Probe
 from .editor_files import (
     EditorContext,
