@@ -11,6 +11,8 @@ import typing as t
 
 from .._core.managed_header import MANAGED_BY
 
+# In a home.
+PATH = ".config/go/env"
 # Beside this file: what "go telemetry" writes and every Go program reads, a mode and the day from which it is in force.
 TELEMETRY_MODE = "telemetry/mode"
 TELEMETRY_MODES = ("on", "local", "off")
@@ -62,6 +64,11 @@ def updated(text: str, values: t.Mapping[str, str]) -> str:
 def without_managed(text: str | None) -> str | None:
     """Return ``text`` without the managed names; None, which is no file, if nothing else was in it."""
     return text if text is None or not _managed(text) else updated(text, {}) or None
+
+
+def is_managed(text: str) -> bool:
+    """Return whether a run has written into ``text``."""
+    return bool(_managed(text))
 
 
 def telemetry_mode(text: str) -> str:

@@ -20,6 +20,7 @@ from .._host.managed_files import ManagedFile, files_of_removed, named_files, wh
 from .._host.records import read_record
 from .._host.user_access import call_as, has_home
 from .._shells.scripts import FISH_ENVIRONMENT, SH_ENVIRONMENT, fill
+from . import goenv_file
 from .declaration import Declaration, UserEnvironment
 
 # One file for each user and language.
@@ -111,7 +112,7 @@ def _departed_names(declaration: Declaration) -> list[str]:
 
 
 def _earlier_accounts(name: str) -> list[Account]:
-    """Return the user ``name`` of earlier runs with each recorded home, and with that of a renamed account.
+    """Return the user ``name`` of earlier runs with each recorded home, and with the moved one of a renamed account.
 
     All have the user ID of that time, and no more rights.
     """
@@ -119,8 +120,16 @@ def _earlier_accounts(name: str) -> list[Account]:
     uids = {account.uid for account in earlier}
     with contextlib.suppress(OSError):
         uids.add(os.lstat(POSIX.user_file(name)).st_uid)
-    renamed = filter(None, map(find_owner, sorted(uids - {0})))
-    return [*earlier, *(account._replace(name=name) for account in renamed if account.name != name)]
+    owners = [] if find_known_account(name) else filter(None, map(find_owner, sorted(uids - {0})))
+    return [*earlier, *(account._replace(name=name) for account in owners if _was_provisioned(account))]
+
+
+def _was_provisioned(account: Account) -> bool:
+    """Return whether the home has settings of go of an earlier run: else the ID of a removed user was given again."""
+    path = os.path.join(account.home, goenv_file.PATH)
+    with contextlib.suppress(DevserverError, OSError):
+        return call_as(account, lambda: goenv_file.is_managed(read_text_or_empty(path)))
+    return False
 
 
 def _recorded_accounts(name: str) -> list[Account]:

@@ -8,6 +8,7 @@ import getpass
 import os
 import pathlib
 import pwd
+import shutil
 import typing as t
 
 import pytest
@@ -257,6 +258,28 @@ def test_a_renamed_users_files_are_removed_from_the_moved_home(gopher: Gopher) -
     gopher.accounts["gopher2"] = gopher.accounts.pop("gopher")._replace(name="gopher2", home=str(gopher.home))
     assert gopher.remove() == []
     assert gopher.files() == []
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_user_who_got_the_id_of_a_removed_one_keeps_the_own_files(gopher: Gopher, gone: bool) -> None:
+    """They can have the same values."""
+    previous, gopher.home = gopher.home, gopher.home.with_name("erin")
+    gopher.home.mkdir()
+    for name in OF_GOPHER:
+        (gopher.home / name).parent.mkdir(parents=True)
+        (gopher.home / name).write_text("GOFLAGS=-x\n")
+    if not gone:
+        # The name is that of a third user by now.
+        (gopher.home / OF_GOPHER[0]).write_text((previous / OF_GOPHER[0]).read_text())
+    for path in (gopher.home, *gopher.home.rglob("*")):
+        os.chown(path, GOPHER.uid, GOPHER.gid)
+    account = gopher.accounts.pop("gopher")
+    gopher.accounts["erin"] = account._replace(name="erin", home=str(gopher.home))
+    if not gone:
+        gopher.accounts["gopher"] = account._replace(uid=12346, home=str(previous.with_name("third")))
+    shutil.rmtree(previous)
+    assert gopher.remove() == []
+    assert gopher.files() == [*OF_GOPHER]
 
 
 def test_the_files_of_an_account_that_is_gone_are_removed_from_the_recorded_home(gopher: Gopher) -> None:

@@ -46,7 +46,7 @@ def cleared_file(account: Account) -> ManagedFile:
 
 
 def _path(account: Account) -> str:
-    return os.path.join(account.home, ".config/go/env")
+    return os.path.join(account.home, goenv_file.PATH)
 
 
 def _file(user: UserEnvironment) -> ManagedFile:
