@@ -55,7 +55,8 @@ def create_account(user: DeclaredUser) -> DeclaredUser:
 
 
 def _parse_user(entry: t.Mapping[str, t.Any], *, is_pending: bool) -> DeclaredUser:
-    name, shell, keys = entry["name"], entry["shell"], parse_keys(entry["authorized_keys"], entry["name"])
+    name, shell = entry["name"], entry["shell"]
+    keys = parse_keys(entry["authorized_keys"], f"authorized_keys of user {name}")
     if entry["state"] == "absent":
         return DeclaredUser(name, (), shell, None, is_absent=True)
     if not is_pending:

@@ -31,8 +31,8 @@ class PublicKey(t.NamedTuple):
     blob: str
 
 
-def parse_keys(entries: t.Sequence[str], user: str) -> list[PublicKey]:
-    """Return the declared keys of ``user``; raise DevserverError for an entry that is none."""
+def parse_keys(entries: t.Sequence[str], place: str) -> list[PublicKey]:
+    """Return the public keys in ``entries``; raise DevserverError, with their ``place``, for one that is none."""
     keys = {}
     for number, entry in enumerate(entries, 1):
         line = entry.strip()
@@ -40,10 +40,9 @@ def parse_keys(entries: t.Sequence[str], user: str) -> list[PublicKey]:
         if key is None:
             # A private key may have been declared by mistake, so the entry is not shown.
             raise DevserverError(
-                f"entry {number} of authorized_keys of user {user} is not a public key",
+                f"entry {number} of {place} is not a public key",
                 expected="one line such as 'ssh-ed25519 AAAA... alice@laptop', with or without options before it",
                 remedy="copy the line from the .pub file of the key; never declare a private key",
-                user=user,
             )
         keys[key.blob] = key
     return list(keys.values())

@@ -161,7 +161,8 @@ def _render_known_hosts(hosts: t.Sequence[t.Mapping[str, t.Any]], now: str | Non
     earlier = [line for line in (now or "").splitlines() if not line.startswith("#")]
     lines = []
     for host in hosts:
-        keys = [" ".join(key.line.split()[:2]) for key in parse_keys(host["keys"], host["name"])]
+        parsed = parse_keys(host["keys"], f"the keys of host {host['name']}")
+        keys = [" ".join(key.line.split()[:2]) for key in parsed]
         lines += [f"{host['name']} {key}" for key in sorted(keys)]
         lines += [] if keys else [line for line in earlier if line.split(" ")[0] == host["name"]]
     return managed_header("ssh_client_config") + "".join(f"{line}\n" for line in lines)

@@ -117,12 +117,12 @@ def reload_sshd(command: t.Sequence[str]) -> None:
     _require(_test(CONFIGURATION), "sshd rejects its configuration", "correct the line that it names")
     if command:
         remedy = "look at 'journalctl -u ssh -u sshd'"
-        _require(run(command, env={"PATH": SYSTEM_PATH}, timeout=_TIMEOUT), "sshd cannot be reloaded", remedy)
+        _require(_run(command), "sshd cannot be reloaded", remedy)
         _await_banner()
 
 
 def _await_banner() -> None:
-    output = run([SSHD, "-T", "-f", CONFIGURATION], env={"PATH": SYSTEM_PATH}, timeout=_TIMEOUT).stdout
+    output = _run([SSHD, "-T", "-f", CONFIGURATION]).stdout
     values = [line.partition(" ")[2] for line in output.splitlines() if line.startswith("listenaddress ")]
     # One of them may be of a family that this host does not have.
     addresses = list(filter(None, map(parse_address, values)))
@@ -150,7 +150,18 @@ def _test(path: str) -> Completed:
     if os.geteuid() == 0 and not os.path.isdir(_PRIVILEGE_SEPARATION):
         # As its unit does before each start.
         os.makedirs(_PRIVILEGE_SEPARATION, 0o755)
-    return run([SSHD, "-t", "-f", path], env={"PATH": SYSTEM_PATH}, timeout=_TIMEOUT)
+    completed = _run([SSHD, "-t", "-f", path])
+    if "no hostkeys available" not in completed.stderr:
+        return completed
+    # A container in which sshd has never started: its own keys are not needed to validate the rest.
+    with temporary_directory("/tmp", "gopherops-sshd-key-") as directory:
+        key = os.path.join(directory.path, "key")
+        _run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key])
+        return _run([SSHD, "-t", "-f", path, "-h", key])
+
+
+def _run(argv: t.Sequence[str]) -> Completed:
+    return run(argv, env={"PATH": SYSTEM_PATH}, timeout=_TIMEOUT)
 
 
 def _require(completed: Completed, problem: str, remedy: str) -> None:

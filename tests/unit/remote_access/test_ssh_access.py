@@ -238,6 +238,16 @@ def test_a_configuration_that_becomes_invalid_is_restored(host: Access, monkeypa
     assert not host.drop_in.exists()
 
 
+def test_a_host_without_host_keys_is_validated_with_a_temporary_one(host: Access) -> None:
+    program = host.directory / "sshd"
+    missing = (
+        'case "$*" in *" -h /tmp/"*) [ -s "$5" ] ;; *) echo "sshd: no hostkeys available" >&2; false ;; esac || exit 1'
+    )
+    program.write_text(f"#!/bin/sh\n[ $1 != -t ] || {{ {missing}; }}\n")
+    assert host.run()["changed"]
+    assert list(pathlib.Path("/tmp").glob("gopherops-sshd-key-*")) == []
+
+
 def test_a_configuration_without_include_is_one_error(host: Access) -> None:
     host.configuration.write_text("UsePAM yes\nMatch User bob\nInclude sshd_config.d/*.conf\n")
     with pytest.raises(DevserverError, match="does not include") as error:
