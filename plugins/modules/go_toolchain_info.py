@@ -209,7 +209,7 @@ def main() -> None:
 
 def _read(params: t.Mapping[str, t.Any]) -> Outcome:
     try:
-        return Outcome(_describe_host(params))
+        return _describe_host(params)
     except OSError as error:
         raise DevserverError(
             f"cannot read {error.filename}: {error.strerror}",
@@ -217,19 +217,21 @@ def _read(params: t.Mapping[str, t.Any]) -> Outcome:
         ) from error
 
 
-def _describe_host(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+def _describe_host(params: t.Mapping[str, t.Any]) -> Outcome:
     paths = inventory.ToolchainPaths(params["root"], params["link"], params["bin_dir"])
     toolchains = inventory.list_toolchains(paths, verify=params["verify"])
     default = inventory.read_default(paths)
     versions = [item["version"] for item in toolchains]
     available = AvailableGo(versions, default["version"] if default else None, params["gotoolchain"])
     accounts = [find_account(name) for name in params["users"]] or list_people()
-    return {
+    unmanaged, problems = find_unmanaged(accounts, managed=paths.root)
+    result = {
         "toolchains": toolchains,
         "default": default,
-        "strays": [entry._asdict() for entry in find_unmanaged(accounts, managed=paths.root)],
+        "strays": [entry._asdict() for entry in unmanaged],
         "mismatches": [entry._asdict() for entry in _find_mismatches(params, available)],
     }
+    return Outcome(result, [f"not searched for other Go installations: {problem}" for problem in problems])
 
 
 def _find_mismatches(params: t.Mapping[str, t.Any], available: AvailableGo) -> list[Mismatch]:

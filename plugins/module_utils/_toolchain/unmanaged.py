@@ -11,9 +11,10 @@ import re
 import shutil
 import typing as t
 
+from .._core.errors import DevserverError
 from .._host.accounts import Account, find_account
 from .._host.command import SYSTEM_PATH, run
-from .._host.user_access import acting_as
+from .._host.user_access import each_as
 from .store import version_named
 
 # By kind, the paths of complete Go trees; links other than snap's do not count.
@@ -35,6 +36,8 @@ _MANAGED_TREES = """
 .gvm/gos/* .goenv/versions/* .asdf/installs/golang/*/go .local/share/mise/installs/go/* .g/versions/*
 .gobrew/versions/*/go .sdkman/candidates/go/* .gimme/versions/* .linuxbrew/Cellar/go/*/libexec
 """
+# Seconds for the home of one user.
+_PATIENCE = 5.0
 _COMMAND = re.compile(r"go(\d+(\.\d+)*((rc|beta)\d+)?)?|gotip")
 _PACKAGE = re.compile(r"go|golang|golang-bin|golang-go|golang-\d[\d.]*(-go)?|gccgo(-go|-\d+)?")
 # How each package manager lists what is installed: one line with a name and a version.
@@ -62,17 +65,23 @@ def list_people() -> list[Account]:
     return [find_account(entry.pw_name) for entry in pwd.getpwall() if 1000 <= entry.pw_uid < 65534]
 
 
-def find_unmanaged(accounts: t.Iterable[Account], *, managed: str, host: str = "/") -> list[UnmanagedGo]:
+def find_unmanaged(
+    accounts: t.Iterable[Account], *, managed: str, host: str = "/"
+) -> tuple[list[UnmanagedGo], list[str]]:
     """Return the unmanaged installations of the host and of these users, outside the directory ``managed``.
 
-    ``host`` is the root directory of the host's files.
+    ``host`` is the root directory of the host's files. Also returns the problems of homes that cannot be searched, as
+    on a network file system that hangs.
     """
-    installations = [*_trees(host, managed), *_packages()]
+    installations, problems = [*_trees(host, managed), *_packages()], []
     for account in accounts:
-        # Root must not follow a link in a user's home directory.
-        with acting_as(account):
-            installations += _in_home(account)
-    return installations
+        try:
+            # Root must not follow a link in a user's home directory.
+            found = each_as(account, lambda user: list(_in_home(user)), {account.home: account}, seconds=_PATIENCE)
+            installations += [UnmanagedGo(*entry) for entry in found[account.home]()]
+        except DevserverError as error:
+            problems.append(error.problem)
+    return installations, problems
 
 
 def _trees(host: str, managed: str) -> t.Iterator[UnmanagedGo]:

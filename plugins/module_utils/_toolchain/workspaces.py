@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import re
@@ -12,7 +13,7 @@ import typing as t
 from .._core.errors import DevserverError
 from .._host.accounts import Account, find_owner
 from .._host.files import read_text
-from .._host.user_access import each_as
+from .._host.user_access import call_in_time, each_as
 from .modules_of_workspace import local_directories
 from .requirements import Requirement, parse_mod_file, parse_version_file, version_key
 
@@ -91,17 +92,26 @@ def mismatches_as(
     None is the owner of the first workspace, if any. What prevents it is an entry of its own: a user's files can be
     made to fail in any way.
     """
-    if account is None and workspaces and os.path.isdir(workspaces[0]):
-        account = find_owner(os.stat(workspaces[0]).st_uid)
-    if account is None or not workspaces:
+
+    def find(_path: None = None) -> list[Mismatch]:
         return mismatches(workspaces, available, minimum, gowork)
+
+    if not workspaces:
+        return find()
     first = workspaces[0]
-    find = each_as(account, lambda _path: mismatches(workspaces, available, minimum, gowork), {first: None})[first]
     try:
-        return [Mismatch(*entry) for entry in find()]
+        account = account or _find_owner(first)
+        entries = each_as(account, find, {first: None})[first]() if account else call_in_time(find, first)
+        return [Mismatch(*entry) for entry in entries]
     except DevserverError as error:
         present = (available.installed, available.running)
         return [Mismatch(f"unreadable: {error.problem}", first, None, None, *present, error.remedy or _REMEDY)]
+
+
+def _find_owner(directory: str) -> Account | None:
+    with contextlib.suppress(OSError):
+        return find_owner(call_in_time(lambda: os.stat(directory).st_uid, directory))
+    return None
 
 
 def _files_of(workspace: str, gowork: str) -> list[str]:

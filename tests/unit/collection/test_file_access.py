@@ -119,3 +119,34 @@ def test_the_drift_report_reads_no_path_of_a_user_without_a_time_limit() -> None
     readers = ("_drift/", "_environment/", "_plan/", "_shells/", "_support_bundle/")
     # To fix this: use acting_as or reading.
     assert [name for name in without_limit.split() if name.startswith(readers)] == []
+
+
+# The modules with "with acting_as", by what limits the time of these reads.
+LIMITS: dict[str, str] = {
+    "the process of the drift report ends when the reads of a user take too long": """
+        _drift/collect/build_paths _drift/collect/directories _drift/collect/forged_places _drift/collect/go_files
+        _drift/collect/managed_files _drift/collect/tools _environment/contexts/ci _environment/contexts/devcontainer
+        _environment/contexts/editor_files
+    """,
+    "only for the one user that a play names, who waits for the result": """
+        _delve/dlv_process _delve/session_probe/adapter _delve/session_probe/evidence _delve/session_probe/plan
+        _delve/session_probe/session _environment/caches _gopls/session_probe/probe _protocols/framing
+        _support_bundle/collect _verify/service _verify/steps _verify/user_sandbox
+    """,
+    "the home of all access to users' paths, and directories that root has made": """
+        _bundle/contents _bundle/modules _host/procfs _host/silence _host/tempdirs _tools/build
+    """,
+}
+
+
+def test_reads_with_the_rights_of_users_have_a_time_limit() -> None:
+    utils = PLUGINS / "module_utils"
+    modules = {str(path.relative_to(utils).with_suffix("")): path for path in utils.rglob("*.py")}
+    acting = {name for name, path in modules.items() if acts(path)}
+    # To fix this: use each_as or call_as, before you add a module to one of the reasons.
+    assert acting == {name for names in LIMITS.values() for name in names.split()}
+
+
+def acts(path: pathlib.Path) -> bool:
+    blocks = (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.With))
+    return any(ast.unparse(item).startswith("acting_as(") for block in blocks for item in block.items)

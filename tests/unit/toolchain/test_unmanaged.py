@@ -9,6 +9,7 @@ import os
 import pathlib
 
 import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils._host import user_access
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain import unmanaged
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.unmanaged import (
@@ -16,6 +17,12 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.unm
     find_unmanaged,
     parse_packages,
 )
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.workspaces import (
+    AvailableGo,
+    mismatches_as,
+)
+
+from tests.support.mounts import hanging
 
 
 @dataclasses.dataclass
@@ -33,7 +40,7 @@ class Host:
 
     def found(self) -> set[tuple[str, str, str | None, str | None]]:
         me = Account("me", os.getuid(), os.getgid(), str(self.root / "home/me"), "/bin/sh")
-        found = find_unmanaged([me], managed=str(self.root / "usr/local/lib/go"), host=str(self.root))
+        found, _problems = find_unmanaged([me], managed=str(self.root / "usr/local/lib/go"), host=str(self.root))
         return {(item.kind, os.path.relpath(item.path, self.root), item.version, item.user) for item in found}
 
 
@@ -45,6 +52,26 @@ def unmanaged_host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> H
 
 def test_a_host_without_go_has_none(unmanaged_host: Host) -> None:
     assert unmanaged_host.found() == set()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a file system")
+def test_a_home_that_hangs_costs_its_own_limit_and_no_other_home(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unmanaged, "_LISTS", ())
+    monkeypatch.setattr(unmanaged, "_PATIENCE", 0.5)
+    monkeypatch.setattr(user_access, "_UNRESPONSIVE", {})
+    monkeypatch.setattr(user_access, "LIMIT", 0.5)
+    homes = {name: tmp_path / name for name in ("hung", "other")}
+    accounts = [Account(name, 0, 0, str(home), "/bin/sh") for name, home in homes.items()]
+    (homes["hung"] / "sdk").mkdir(parents=True)
+    (homes["other"] / "sdk/go1.20").mkdir(parents=True)
+    with hanging(homes["hung"], 0):
+        found, problems = find_unmanaged(accounts, managed="/usr/local/lib/go", host=str(tmp_path))
+        (entry,) = mismatches_as(None, [str(homes["hung"])], AvailableGo([], None, "local"), None)
+    assert [(item.kind, item.user) for item in found] == [("sdk", "other")]
+    assert problems == [f"{homes['hung']} of user hung took longer than 0.5 s"]
+    assert entry.cause == f"unreadable: {homes['hung']} took longer than 0.5 s"
 
 
 def test_managed_toolchains_are_not_unmanaged(unmanaged_host: Host) -> None:
@@ -133,4 +160,4 @@ installed gccgo-12 12.2.0
 
 
 def test_the_package_managers_of_this_host_are_queried() -> None:
-    assert all(item.version for item in find_unmanaged([], managed="/usr/local/lib/go") if item.kind == "package")
+    assert all(item.version for item in find_unmanaged([], managed="/usr/local/lib/go")[0] if item.kind == "package")
