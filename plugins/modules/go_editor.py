@@ -80,8 +80,34 @@ options:
             C(/usr/local/lib/gopherops/extensions/SHA256.vsix) on the host; this module expects it there.
         type: str
         default: ''
+  servers:
+    description:
+      - Servers of VS Code, which every listed user gets where Remote-SSH looks for them, so that it downloads none. A
+        client uses the server of its own commit alone.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      commit:
+        description: The commit of the client and the server.
+        type: str
+        required: true
+      sha256:
+        description: The SHA-256 of the archive, in hex.
+        type: str
+        required: true
+      url:
+        description: Where the host fetches the archive, if it is not there yet.
+        type: str
+        default: ''
+      path:
+        description:
+          - The archive on the controller. The role P(gopherops.devserver.editor#role) copies it to
+            C(/usr/local/lib/gopherops/extensions/SHA256.tar.gz) on the host; this module expects it there.
+        type: str
+        default: ''
   timeout:
-    description: Seconds that a server of O(extensions[].url) may stay silent.
+    description: Seconds that a server of O(extensions[].url) or O(servers[].url) may stay silent.
     type: int
     default: 60
   gopls:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 import re
 import typing as t
@@ -25,8 +26,9 @@ from .._host.removal import remove_empty_directories, remove_paths
 from .._host.skipped_files import SkippedFile, find_failure, skip_errors, split_skipped
 from .._host.user_access import has_home
 from .._jsonc.editor import Merge
-from . import extensions, installation
+from . import extensions, installation, servers
 from .extensions import ROLE, Extension, Place, extension_roots, helper_files
+from .servers import Server
 from .settings import defaults_for, pinned_tools, validate
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
@@ -48,6 +50,17 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
             "path": {"type": "str", "default": ""},
         },
     },
+    "servers": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "commit": {"type": "str", "required": True},
+            "sha256": {"type": "str", "required": True},
+            "url": {"type": "str", "default": ""},
+            "path": {"type": "str", "default": ""},
+        },
+    },
     "timeout": {"type": "int", "default": 60},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
 }
@@ -62,6 +75,13 @@ class ExtensionPlan(t.NamedTuple):
     remove: t.Sequence[tuple[Account, Place]]
 
 
+class ServerPlan(t.NamedTuple):
+    """The servers of users to unpack, and the commits of those to remove, each with the directory of extensions."""
+
+    install: t.Sequence[tuple[Account, Server, str]]
+    remove: t.Sequence[tuple[Account, str, str]]
+
+
 def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
     """Write the settings of the users' editors and install extensions, or remove both; with ``check`` only plan it."""
     absent = params["state"] == "absent"
@@ -71,9 +91,16 @@ def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
     departed = _departed(declaration, everybody=absent)
     skipped: list[SkippedFile] = []
     changes = Changes()
+    server_plan = _plan_servers(declaration, params, departed, skipped)
     plan = _plan_extensions(declaration, params, departed, skipped)
     if not check:
+        # A server has the program that installs extensions.
+        server_plan = _apply_servers(server_plan, params["timeout"], skipped)
         plan = _apply_extensions(plan, params["timeout"], skipped)
+    for account, server, root in server_plan.install:
+        changes.add(servers.server_paths(root, server.commit)[0], "", f"server of {account.name}\n")
+    for account, root, commit in server_plan.remove:
+        changes.add(servers.server_paths(root, commit)[0], f"server of {account.name}\n", "")
     for account, extension, place in plan.install:
         changes.add(place.path, "", f"{extension.name} {extension.version} of {account.name}\n")
     for account, place in plan.remove:
@@ -90,6 +117,42 @@ def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
     failed, warnings = split_skipped(skipped, listed_names)
     result = {"skipped_files": [entry._asdict() for entry in failed], "deprecated": deprecated, **changes.result()}
     return Outcome(result, [*(f"setting {text}" for text in deprecated), *warnings], find_failure(failed))
+
+
+def _plan_servers(
+    declaration: Declaration, params: t.Mapping[str, t.Any], departed: t.Sequence[str], skipped: list[SkippedFile]
+) -> ServerPlan:
+    declared = servers.parse_servers(params["servers"])
+    record = read_record(ROLE, {"vscode_settings": declaration.vscode_settings})
+    install, remove = [], []
+    for user, server in itertools.product(declaration.users, declared):
+        root = extension_roots(user.vscode_settings)[0]
+        with skip_errors(skipped, user.account.name, servers.server_paths(root, server.commit)[0]):
+            if has_home(user.account) and not servers.is_present(user.account, root, server.commit):
+                install.append((user.account, server, root))
+    accounts = filter(None, map(find_known_account, departed))
+    for account, commit in itertools.product(accounts, record.get("servers", ())):
+        for root in extension_roots(machine_settings(account, record["vscode_settings"])):
+            with skip_errors(skipped, account.name, servers.server_paths(root, commit)[0]):
+                if servers.is_present(account, root, commit):
+                    remove.append((account, root, commit))
+    return ServerPlan(install, remove)
+
+
+def _apply_servers(plan: ServerPlan, timeout: float, skipped: list[SkippedFile]) -> ServerPlan:
+    """Unpack and remove servers; return what was done."""
+    for server in dict.fromkeys(server for _account, server, _root in plan.install):
+        installation.provide(server, timeout)
+    installed, removed = [], []
+    for account, server, root in plan.install:
+        with skip_errors(skipped, account.name, servers.server_paths(root, server.commit)[0]):
+            servers.install(account, server, root)
+            installed.append((account, server, root))
+    for account, root, commit in plan.remove:
+        with skip_errors(skipped, account.name, servers.server_paths(root, commit)[0]):
+            servers.uninstall(account, root, commit)
+            removed.append((account, root, commit))
+    return ServerPlan(installed, removed)
 
 
 def _plan_extensions(
@@ -184,6 +247,7 @@ def _files(
     record = {
         "vscode_settings": declaration.vscode_settings,
         "users": [user.account.name for user in declaration.users],
+        "servers": [entry["commit"] for entry in params["servers"]],
         "extensions": [f"{entry['name']}@{entry['version']}" for entry in params["extensions"]],
     }
     templates = read_record(ROLE, record)["vscode_settings"]

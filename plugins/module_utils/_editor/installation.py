@@ -30,28 +30,43 @@ _LARGEST = 1 << 30
 _SECONDS = 60.0
 
 
-def provide(extension: Extension, timeout: float) -> None:
-    """Make the file of an extension ready for all users, and verify it."""
-    if not os.path.exists(extension.file) and extension.url:
+class Pinned(t.Protocol):
+    """A file that is declared with its digest."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def version(self) -> str: ...
+    @property
+    def sha256(self) -> str: ...
+    @property
+    def url(self) -> str: ...
+    @property
+    def file(self) -> str: ...
+
+
+def provide(pinned: Pinned, timeout: float) -> None:
+    """Make the file of an extension or a server ready for all users, and verify it."""
+    if not os.path.exists(pinned.file) and pinned.url:
         os.makedirs(extensions.STORE, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".fetch-", dir=extensions.STORE) as directory:
-            fetched = os.path.join(directory, "vsix")
+            fetched = os.path.join(directory, "file")
             try:
-                fetch(extension.url, fetched, timeout=timeout)
+                fetch(pinned.url, fetched, timeout=timeout)
             except Unreachable as error:
                 raise DevserverError(
-                    f"cannot fetch {extension.name} from {redacted(extension.url)}: {error}",
+                    f"cannot fetch {pinned.name} from {redacted(pinned.url)}: {error}",
                     remedy="make the URL reachable from this host, or set path to a file on the controller instead",
                 ) from error
             os.chmod(fetched, 0o644)
-            os.rename(fetched, extension.file)
-    actual = sha256_of_file(extension.file) if os.path.exists(extension.file) else "missing"
-    if actual != extension.sha256:
-        remove_paths([extension.file], Changes(), check=False)
+            os.rename(fetched, pinned.file)
+    actual = sha256_of_file(pinned.file) if os.path.exists(pinned.file) else "missing"
+    if actual != pinned.sha256:
+        remove_paths([pinned.file], Changes(), check=False)
         raise DevserverError(
-            f"the file of the extension {extension.name} {extension.version} has the SHA-256 {actual}",
-            expected=extension.sha256,
-            remedy="correct sha256 in editor_extensions, or replace the file that path or url names",
+            f"the file of {pinned.name} {pinned.version} has the SHA-256 {actual}",
+            expected=pinned.sha256,
+            remedy="correct its sha256 in the play, or replace the file that path or url names",
         )
 
 

@@ -42,6 +42,7 @@ REASONS: dict[str, str] = {
         _drift/collect/build_paths _drift/collect/forged_places
         _editor/extensions _tools/build_info _verify/user_sandbox _editor/installation
         _workspace/checkout _workspace/modules
+        _editor/servers
     """,
     "only whether a path exists, where it leads or when it was changed, for a report or a message": """
         _delve/running _delve/session_probe/causes _gopls/session_probe/checks _host/disk_space _protocols/lsp
