@@ -7,11 +7,10 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import stat
 import typing as t
 
 from .._core.errors import DevserverError
-from .._host.command import SYSTEM_PATH, run
+from .._host.command import SYSTEM_PATH, Completed, run
 from .._host.procfs import Process, read_process
 from .._host.removal import remove_as_owner
 from .._host.skipped_files import SkippedFile, skip_errors
@@ -142,29 +141,30 @@ def stop_units(units: t.Sequence[str]) -> None:
 
 
 def make_temporary_files(path: str, skipped: list[SkippedFile]) -> None:
-    """Create what the tmpfiles.d(5) file ``path`` declares; users who prevent that for their log are skipped."""
-    completed = run(["systemd-tmpfiles", "--create", path], env={"PATH": SYSTEM_PATH}, timeout=_SECONDS)
+    """Create what the tmpfiles.d(5) file ``path`` declares; users who prevent that for their files are skipped."""
+    completed = _create_files(path)
     if completed.ok:
         return
     error = completed.error(
         f"cannot create the files and directories that {path} declares",
         remedy=f"run 'systemd-tmpfiles --create {path}' as root, and remove what is in the way",
     )
-    # A user can mount a file system over a file of their own.
-    logs = {user: f"{paths.LOG_DIR}/{user}.log" for user in paths.known_users()}
-    blocked = [user for user, log in logs.items() if not _is_file(log)]
-    if not blocked:
+    # A user can mount a file system over a file or a directory of their own.
+    files = {
+        user: [f"{paths.LOG_DIR}/{user}.log", paths.crash_directory(user), paths.cache_directory(user)]
+        for user in paths.known_users()
+    }
+    blocked = [(user, file) for user in files for file in files[user] if not _create_files(path, file).ok]
+    if not blocked or not _create_files(path, paths.SOCKET_DIR).ok:
         raise error
-    for user in blocked:
-        with skip_errors(skipped, user, logs[user]):
+    for user, file in blocked:
+        with skip_errors(skipped, user, file):
             raise error
 
 
-def _is_file(path: str) -> bool:
-    try:
-        return stat.S_ISREG(os.lstat(path).st_mode)
-    except OSError:
-        return False
+def _create_files(path: str, prefix: str = "/") -> Completed:
+    argv = ["systemd-tmpfiles", "--create", f"--prefix={prefix}", path]
+    return run(argv, env={"PATH": SYSTEM_PATH}, timeout=_SECONDS)
 
 
 def take_directories(users: t.Sequence[str], skipped: list[SkippedFile]) -> None:

@@ -174,8 +174,20 @@ class _State(t.NamedTuple):
     leftovers: t.Sequence[str]
 
 
+def _read_text(file: ManagedFile) -> str | None:
+    """Return the text of a file; a comment for one of the collection that its user has made too large to be read."""
+    try:
+        return read_text(file.path)
+    except DevserverError:
+        status = os.lstat(file.path)
+        replaceable = file.whole and not file.as_owner and status.st_uid != os.geteuid()
+        if replaceable and stat.S_ISREG(status.st_mode):
+            return f"# {status.st_size} bytes, which are not read\n"
+        raise
+
+
 def _state_of(file: ManagedFile) -> _State:
-    before = read_text(file.path)
+    before = _read_text(file)
     after = file.content(before)
     rights = compare_rights(file) if None not in (before, after) else None
     if before != after or rights:

@@ -19,8 +19,10 @@ from .files import Changes, remove
 _SECONDS = 120.0
 # Those after which the user's next directory has failed.
 _LEAST = 1.0
-# The seconds that the removals of each user have taken, by the user's ID. Processes that are forked share them.
+# The seconds that the removals of each user have taken, in the place of _USERS that has the user's ID and 1. Processes
+# that are forked share both.
 _SPENT = memoryview(mmap.mmap(-1, 8 << 16)).cast("d")
+_USERS = memoryview(mmap.mmap(-1, 8 << 16)).cast("q")
 # rm removes directories that are nested at any depth. The modes are those of a module cache, for example: chmod fails
 # if another user has made an entry, but only for that one.
 _REMOVE = """
@@ -58,7 +60,7 @@ def remove_as(account: Account, path: str, seconds: float) -> None:
     try:
         completed = run(argv, env={"PATH": SYSTEM_PATH}, cwd=parent, account=account, timeout=limit)
     finally:
-        _SPENT[account.uid % len(_SPENT)] += time.monotonic() - start
+        _SPENT[_place_of(account)] += time.monotonic() - start
     try:
         with contextlib.suppress(FileNotFoundError):
             os.rmdir(path)  # Its parent may be root's.
@@ -69,7 +71,14 @@ def remove_as(account: Account, path: str, seconds: float) -> None:
 
 def seconds_left(account: Account) -> float:
     """Return the time that this run still has for directories of ``account``."""
-    return _SECONDS - _SPENT[account.uid % len(_SPENT)]
+    return _SECONDS - _SPENT[_place_of(account)]
+
+
+def _place_of(account: Account) -> int:
+    places = ((account.uid + step) % len(_USERS) for step in range(len(_USERS)))
+    place = next(place for place in places if _USERS[place] in (0, account.uid + 1))
+    _USERS[place] = account.uid + 1
+    return place
 
 
 def remove_paths(paths: t.Iterable[str], changes: Changes, *, check: bool) -> None:

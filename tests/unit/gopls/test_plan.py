@@ -360,6 +360,28 @@ def test_what_is_in_the_place_of_one_users_log_is_reported_and_stops_nobody_else
         manager.make_temporary_files(str(file), [])
 
 
+@needs_root
+@pytest.mark.skipif(shutil.which("systemd-tmpfiles") is None, reason="this machine has no systemd")
+@pytest.mark.parametrize("name", ["log", "cache"])
+def test_a_mount_over_a_users_own_file_is_reported_and_stops_nobody_else(daemon_host, tmp_path, name):
+    """The user mounts by FUSE what root may inspect and not change."""
+    users = [daemon_host.user, another_user(daemon_host)]
+    daemon_host.apply(*users)
+    files = {"log": pathlib.Path(f"{paths.LOG_DIR}/{ME}.log"), "cache": pathlib.Path(paths.cache_directory(ME))}
+    pathlib.Path(paths.LOG_DIR).mkdir(parents=True)
+    files["log"].touch()
+    source = tmp_path / "source"
+    source.touch(0o600) if name == "log" else source.mkdir(0o755)
+    file = daemon_host.directory / "tmpfiles.conf"
+    file.write_text(host_files.render_tmpfiles([user.account for user in users], log=True))
+    skipped: list[t.Any] = []
+    with mounted(files[name], "--bind", source):
+        subprocess.run(["mount", "-o", "remount,ro,bind", files[name]], check=True)
+        manager.make_temporary_files(str(file), skipped)
+    assert [(entry.user, entry.file) for entry in skipped] == [(ME, str(files[name]))]
+    assert pathlib.Path(f"{paths.LOG_DIR}/somebody-else.log").is_file()
+
+
 def test_users_can_change_no_directory_in_which_systemd_binds_a_socket():
     """systemd gives the path to the user after it has bound the socket, and follows a link there."""
     texts = units.render_units(DaemonOptions("/g", "/go", LIMITS, 252, pprof=True))

@@ -16,10 +16,13 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import (
     ManagedFile,
     block_in,
+    plan_each,
     plan_edits,
     whole_file,
     write_all,
+    write_each,
 )
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.skipped_files import SkippedFile
 
 from tests.support.mounts import mounted
 
@@ -100,3 +103,25 @@ def test_what_is_in_the_place_of_a_directory_is_to_be_moved_away(tmp_path, of_us
     rights = f" with the rights of {owner.name} (runuser" if owner else ", and provision"
     with pytest.raises(DevserverError, match=re.escape(f"To fix this: move {obstacle} away{rights}")):
         plan_edits([file])
+
+
+@needs_root
+@pytest.mark.parametrize("text", ["new\n", None])
+@pytest.mark.parametrize("place", ["of the collection", "of the user", "of root"])
+def test_a_file_of_the_collection_is_replaced_although_its_user_has_made_it_large(tmp_path, text, place):
+    file, nobody = tmp_path / "nobody.sh", find_account("nobody")
+    with file.open("wb") as opened:
+        opened.truncate(16 << 20)
+    if place != "of root":
+        os.chown(file, nobody.uid, nobody.gid)
+    managed = whole_file(str(file), text, mode=0o400, owner=nobody)
+    if place == "of the user":
+        for directory in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+            directory.chmod(0o755)
+        managed = managed._replace(as_owner=True)
+    skipped: list[SkippedFile] = []
+    write_each(plan_each([managed], skipped), skipped)
+    if place != "of the collection":
+        assert [(entry.user, file.stat().st_size) for entry in skipped] == [("nobody", 16 << 20)]
+    else:
+        assert skipped == [] and (file.read_text().endswith("new\n") if text else not file.exists())

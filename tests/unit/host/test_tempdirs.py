@@ -284,3 +284,14 @@ def test_a_users_file_system_that_hangs_stops_a_removal_for_its_time_limit(tmp_p
         remove_as_owner(str(directory), 0.5)
     remove_as_owner(str(directory), 5)
     assert not directory.exists()
+
+
+def test_users_whose_ids_are_equal_in_their_lower_bits_share_no_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The directory services of some sites give users such IDs."""
+    for name, kind in (("_SPENT", "d"), ("_USERS", "q")):
+        monkeypatch.setattr(removal, name, memoryview(bytearray(8 << 16)).cast(kind))
+    users = [Account("x", uid, uid, "/", "/bin/sh") for uid in (1000, 66536, 1000 + (1 << 31), (1 << 32) - 2, 65534)]
+    full = removal.seconds_left(users[0])
+    for number, user in enumerate(users):
+        removal._SPENT[removal._place_of(user)] += number
+    assert [full - removal.seconds_left(user) for user in users] == [0, 1, 2, 3, 4]
