@@ -77,7 +77,9 @@ def install(account: Account, extension: Extension, place: Place) -> None:
         argv = [servers[0], "--install-extension", extension.file, "--force", "--extensions-dir", place.root]
         run_at_home(argv, env=session_environment(account), account=account, timeout=_SECONDS)
     # The program may have failed, and no output of a user's program proves that it has not.
-    each_as(account, functools.partial(_unpack, extension.file), {place.path: place}, seconds=_SECONDS)[place.path]()
+    # It takes longer than files do, so it has a limit of its own.
+    unpack = functools.partial(_unpack, extension.file)
+    each_as(account, unpack, {place.path: place}, seconds=_SECONDS, programs=True)[place.path]()
 
 
 def _servers(root: str) -> list[str]:

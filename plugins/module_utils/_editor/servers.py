@@ -77,7 +77,9 @@ def is_present(account: Account, root: str, commit: str) -> bool:
 def install(account: Account, server: Server, root: str) -> None:
     """Unpack a server for a user. Raises DevserverError."""
     paths = server_paths(root, server.commit)
-    each_as(account, functools.partial(_unpack, server.file), {paths[0]: paths}, seconds=_SECONDS)[paths[0]]()
+    # It takes longer than files do, so it has a limit of its own.
+    unpack = functools.partial(_unpack, server.file)
+    each_as(account, unpack, {paths[0]: paths}, seconds=_SECONDS, programs=True)[paths[0]]()
 
 
 def uninstall(account: Account, root: str, commit: str) -> None:

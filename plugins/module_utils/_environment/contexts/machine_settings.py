@@ -59,8 +59,8 @@ class MachineSettings:
             text = json.dumps({name: part for name, part in parts.items() if part}, indent=2, sort_keys=True)
             return None if text == "{}" else text + "\n"
 
-        # Variables may hold a proxy's password.
-        return ManagedFile(record_path(_RECORD), content, mode=0o600)
+        # Variables may hold a proxy's password; what is not whole is shown like a text of users.
+        return ManagedFile(record_path(_RECORD), content, whole=False, mode=0o600)
 
     def assembled(self, user: str) -> dict[str, t.Any]:
         """Return the settings of a user: what is declared here, and what other roles have declared last."""
