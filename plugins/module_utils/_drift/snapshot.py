@@ -24,7 +24,7 @@ from .records.directories import GoDirectory
 from .records.editor_settings import EditorSettings, MissingExtension
 from .records.files import ManagedFiles, SettingsFile
 from .records.language_servers import LanguageServers
-from .records.observation import MissingPath, Observation
+from .records.observation import ForcedKeys, MissingPath, Observation
 from .records.tools import AlteredToolchain, FetchedToolchain, PinnedTool, ToolCopy
 from .version_managers import find_manager, remove_manager
 
@@ -108,8 +108,9 @@ class Snapshot:
     user name and path. ``real_paths`` has the target of each collected path that is or contains a link.
     ``world_readable`` are files with a password that all users can read. ``requirements`` are those that the host does
     not meet, with the users of the workspaces; the host's has no user. ``altered_toolchains`` are those with other
-    files than the installed ones. ``missing_paths`` are those that variables of builds name. ``goroot_version`` is the
-    version of the Go at GOROOT, empty if there is none.
+    files than the installed ones. ``missing_paths`` are those that variables of builds name,
+    ``forced_keys`` those of ssh with a command, by user. ``goroot_version`` is the version of the Go at GOROOT, empty
+    if there is none.
     """
 
     declaration: Declaration
@@ -138,6 +139,7 @@ class Snapshot:
     world_readable: frozenset[str] = frozenset()
     altered_toolchains: t.Sequence[AlteredToolchain] = ()
     missing_paths: t.Sequence[MissingPath] = ()
+    forced_keys: t.Mapping[str, ForcedKeys] = dataclasses.field(default_factory=dict)
     goroot_version: str = ""
     taken_at: float = 0.0
 

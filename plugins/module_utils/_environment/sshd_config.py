@@ -32,6 +32,9 @@ _QUOTING = re.compile(r"""["'\\\s]""")
 _VARIABLE = re.compile(r"\s*(?P<name>[A-Za-z_]\w*)=(?P<value>.*)")
 # An option of a key. Values with a quote or a backslash are left out.
 _OF_KEY = re.compile(r'(?:^|,|\s)environment="([A-Za-z_]\w*)=([^"\\\x00-\x1f]*)"')
+_QUOTED = re.compile(r'"(?:\\.|[^"\\])*"')
+_FORCED = re.compile(r"(?:^|,)command=(?:,|$)", re.IGNORECASE)
+_STANDARD_FILES = {"authorizedkeysfile": ".ssh/authorized_keys .ssh/authorized_keys2"}
 
 
 class Line(t.NamedTuple):
@@ -120,10 +123,10 @@ def user_variables(account: Account, timeout: float) -> tuple[list[Assignment], 
     allowed = keywords.get("permituserenvironment", "no")
     if allowed == "no":
         return [], []
-    keys = key_files(account, keywords)
+    files = key_files(account, keywords)
     file = os.path.join(account.home, ".ssh/environment")
-    texts = read_texts([*keys, file], account, timeout)
-    of_keys = (_variables_of_key(line, path, number) for path in keys for number, line in _lines_of(texts, path))
+    texts = read_texts([*files, file], account, timeout)
+    of_keys = (_variables_of_key(line, path, number) for path in files for number, line in _lines_of(texts, path))
     of_file = find_assignments(texts.get(file), file, _VARIABLE, str)
     first = next(filter(None, of_keys), [])
     return [item for item in first if _is_allowed(item.name, allowed)], [
@@ -143,6 +146,26 @@ def includes(path: str) -> bool:
     values = [line.value for line in lines() if line.keyword == "include" and not line.match]
     patterns = [os.path.join(os.path.dirname(CONFIGURATION), word.strip('"')) for word in " ".join(values).split()]
     return any(fnmatch.fnmatchcase(path, pattern) for pattern in patterns)
+
+
+def keys(account: Account, timeout: float) -> list[tuple[Source, bool]]:
+    """Return the lines of the keys that a login as ``account`` may use, and whether sshd runs a command of the line.
+
+    A login with such a key (``command=``) runs nothing else.
+    """
+    # Most hosts have the standard files, so that sshd does not run.
+    is_set = any(line.keyword == "authorizedkeysfile" for line in lines())
+    paths = key_files(account, dict(effective(account, timeout)) if is_set else _STANDARD_FILES)
+    texts = read_texts(paths, account, timeout)
+    lines_of_files = ((path, *numbered) for path in paths for numbered in _lines_of(texts, path))
+    found = ((Source("file", path, number), _options(line)) for path, number, line in lines_of_files)
+    return [(source, _FORCED.search(options) is not None) for source, options in found if options]
+
+
+def _options(line: str) -> str:
+    """Return the first word of a line without its quoted values; empty without a key, as in a comment."""
+    words = _QUOTED.sub("", line).split()
+    return words[0] if len(words) > 1 and not words[0].startswith("#") else ""
 
 
 def _lines_of(texts: t.Mapping[str, str], path: str) -> t.Iterator[tuple[int, str]]:

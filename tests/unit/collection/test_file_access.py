@@ -126,8 +126,8 @@ def test_the_drift_report_reads_no_path_of_a_user_without_a_time_limit() -> None
 LIMITS: dict[str, str] = {
     "the process of the drift report ends when the reads of a user take too long": """
         _drift/collect/build_paths _drift/collect/directories _drift/collect/forged_places _drift/collect/go_files
-        _drift/collect/managed_files _drift/collect/tools _environment/contexts/ci _environment/contexts/devcontainer
-        _environment/contexts/editor_files
+        _drift/collect/editor_settings _drift/collect/managed_files _drift/collect/tools _environment/contexts/ci
+        _environment/contexts/devcontainer _environment/contexts/editor_files
     """,
     "only for the one user that a play names, who waits for the result": """
         _delve/dlv_process _delve/session_probe/adapter _delve/session_probe/evidence _delve/session_probe/plan

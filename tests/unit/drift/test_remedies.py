@@ -297,6 +297,7 @@ ELSEWHERE = {
     "GD703": "it needs a user manager",
     "GD704": "it needs an editor",
     "GD705": "it needs a server of ssh",
+    "GD707": "a key is the user's decision",
 }
 
 

@@ -28,7 +28,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding, Remedy
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records.directories import Disk
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records.files import ManagedFiles
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records.observation import GoResult
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records.observation import ForcedKeys, GoResult
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records.tools import (
     AlteredToolchain,
     PinnedTool,
@@ -492,6 +492,13 @@ def test_a_line_of_the_user_with_a_path_of_a_version_manager_is_to_be_corrected(
     line = Assignment("GOPATH", "/home/a/.asdf/x", Source("file", str(file), 1))
     (finding,) = fake_host.findings(fake_host(set_by=[line], environment={"GOPATH": line.value}))
     assert finding.remedy.text.startswith(f"delete or correct {file}:1")
+
+
+def test_keys_with_a_command_are_one_note_of_their_user(fake_host: t.Any) -> None:
+    lines = [Source("file", "/home/a/.ssh/authorized_keys", number) for number in (2, 5)]
+    (finding,) = fake_host.findings(fake_host(), forced_keys={"a": ForcedKeys(lines, 3)})
+    assert (finding.rule.id, finding.user, finding.context, finding.source) == ("GD707", "a", "ssh", lines[0])
+    assert finding.cause == f"2 of 3 keys of a run commands of their own: {lines[0]}, {lines[1]}"
 
 
 MISSING = {

@@ -148,6 +148,20 @@ def test_an_odd_file_of_a_user_gives_no_variable(sshd_host: Set, odd: str) -> No
     assert sshd_config.user_variables(user, 2) == ([], [])
 
 
+@pytest.mark.parametrize("is_set", [False, True])
+def test_keys_that_run_a_command_of_their_own_are_found(sshd_host: Set, is_set: bool) -> None:
+    directory = sshd_host("authorizedkeysfile /none %h/.ssh/authorized_keys2")
+    (directory / "sshd_config").write_text("AuthorizedKeysFile x\n" if is_set else "")
+    (directory / ".ssh").mkdir()
+    file = directory / ".ssh/authorized_keys2"
+    others = ['Command="a \\" b",no-pty ssh-rsa A', 'environment="X=,command=" ssh-rsa A', "", 'command="x"']
+    file.write_text(KEYS + "\n".join(others))
+    user = find_account(getpass.getuser())._replace(home=str(directory))
+    found = {source.line: forced for source, forced in sshd_config.keys(user, 5) if source.file == str(file)}
+    assert found == {2: False, 3: True, 4: False, 5: True, 6: False}
+    assert (directory / "queries").exists() == is_set
+
+
 def test_without_permission_no_file_of_a_user_is_read(sshd_host: Set) -> None:
     directory = sshd_host("permituserenvironment yes")
     assert sshd_config.user_variables(BOB, 5) == ([], [])

@@ -30,6 +30,7 @@ from .observations import observe, unreadable
 from .paths import real_paths_of, world_readable_files
 from .processes import extension_hosts, manager_started
 from .requirements import altered_toolchains, unmet_requirements
+from .ssh_denials import forced_keys
 from .sudoers import secure_path
 from .tools import fetched_toolchains, pinned_tools, tool_copies, undeclared_tools
 from .unresponsive import unresponsive_users
@@ -133,6 +134,7 @@ class _Collection:
                 language_servers=language_servers.collect(of.users, files, gopls, options.crash_days),
                 debuggers=debuggers,
                 requirements=self._requirements,
+                forced_keys=forced_keys((user.account for user in of.users), options.timeout),
                 goroot_version=version,
                 taken_at=time.time(),
             )

@@ -9,8 +9,9 @@ import typing as t
 
 from ..._core.provenance import Source
 from ..._environment.contexts.base import Failure
-from ..._environment.sshd_config import forced_command, lines
+from ..._environment.sshd_config import SSHD, forced_command, keys, lines
 from ..._host.accounts import Account
+from ..records.observation import ForcedKeys
 
 _NOLOGIN = ("/etc/nologin", "/run/nologin")
 _SFTP = ("internal-sftp", "sftp-server")
@@ -39,6 +40,13 @@ def find_denial(problem: str, failure: Failure, account: Account, timeout: float
     if os.path.basename(command.split()[0]) in _SFTP:
         message = f"{message}: it allows the transfer of files, and no shell or editor"
     return Denial(message, "forced command", source and source._replace(by=None))
+
+
+def forced_keys(accounts: t.Iterable[Account], timeout: float) -> dict[str, ForcedKeys]:
+    """Return the keys that run a command of their own in place of that of a login, of each user with one."""
+    found = {account.name: keys(account, timeout) for account in accounts} if os.path.exists(SSHD) else {}
+    forced = {name: ForcedKeys([line for line, is_forced in of if is_forced], len(of)) for name, of in found.items()}
+    return {name: of for name, of in forced.items() if of.lines}
 
 
 def _barrier(account: Account) -> Source | None:

@@ -116,6 +116,13 @@ class Observation:
         return self.go.values.get("GOENV") or environment.get("GOENV") or default
 
 
+class ForcedKeys(t.NamedTuple):
+    """The lines of a user's keys that run a command of their own, of ``total`` keys."""
+
+    lines: t.Sequence[Source]
+    total: int
+
+
 class MissingPath(t.NamedTuple):
     """A program or directory that a variable names for builds and that does not exist for the user of a process."""
 

@@ -16,7 +16,7 @@ from ..._shells.blame import is_lack_of_resources, is_lost_directory, parse_plac
 from ..._shells.shell_query import RESOURCES
 from ..cells import in_order, same_value
 from ..finding import Finding, Remedy, Rule, convert_line_endings, shortened
-from ..records.observation import LIMITS, SLOW_SECONDS, Observation
+from ..records.observation import LIMITS, SLOW_SECONDS, ForcedKeys, Observation
 from ..snapshot import Row, Snapshot, once_per_user
 
 NOISY = Rule(
@@ -104,6 +104,18 @@ instead.""",
     fix="Raise the limit at the source, or delete that line. A startup file cannot raise a hard limit again.",
     example="open files is limited to 60, by /home/alice/.bashrc:8; expected at least 1024 (in bash)",
 )
+FORCED_KEY = Rule(
+    "GD707",
+    severity="note",
+    title="A key for ssh runs a command of its own",
+    impact="With this key `ssh host command` and editors run that command in place of theirs.",
+    why="""\
+A line in the user's authorized_keys (the files that sshd's AuthorizedKeysFile names for this user) has the option
+`command=`. A login with that key runs nothing else, and the report does not know with which key the user logs in: the
+context `ssh` is that of a key without options. Keys for backups and deployments have such a command on purpose.""",
+    fix="Remove the option `command=` of a key that is for work on this host. Leave it in keys of programs.",
+    example="1 of 2 keys of alice runs a command of its own: /home/alice/.ssh/authorized_keys:2",
+)
 UNKNOWN = Rule(
     "GD901",
     severity="warning",
@@ -142,6 +154,8 @@ Create the home directory (`mkhomedir_helper NAME`), mount its volume, or remove
     example="the home /home/alice is missing",
 )
 
+# Lines that a cause names.
+_MOST_KEYS = 5
 _BY_SSHD = ("not let in", "forced command", "broken sshd")
 # By the name of a context, how to find what is slow; in the others a shell of the user starts.
 _FIND_SLOW = {
@@ -179,8 +193,18 @@ def evaluate(snapshot: Snapshot) -> t.Iterator[Finding]:
         yield from _stale_manager(snapshot, row)
         yield from _startup(snapshot, row)
     yield from once_per_user(finding for row in snapshot.rows for finding in _limits(row))
+    yield from map(_forced_key, snapshot.forced_keys.items())
     for user in snapshot.declaration.users:
         yield from _old_servers(user, snapshot.extension_hosts)
+
+
+def _forced_key(keys_of_user: tuple[str, ForcedKeys]) -> Finding:
+    name, keys = keys_of_user
+    run = "runs a command of its own" if len(keys.lines) == 1 else "run commands of their own"
+    places = ", ".join(map(str, keys.lines[:_MOST_KEYS]))
+    cause = f"{len(keys.lines)} of {keys.total} keys of {name} {run}: {places}"
+    remedy = Remedy(f"remove command= at {keys.lines[0]}, if the key is for work on this host")
+    return Finding(FORCED_KEY, cause, remedy, name, "ssh", source=keys.lines[0])
 
 
 def _unknown(snapshot: Snapshot, observation: Observation) -> t.Iterator[Finding]:
