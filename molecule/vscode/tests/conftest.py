@@ -23,8 +23,6 @@ SSH = "ssh -o BatchMode=yes -o StrictHostKeyChecking=accept-new {user}@localhost
 # Without a session of its own it would go with the one that started it.
 START = """\
 rm -f "$HOME/seen.json"
-mkdir -p "$HOME/.vscode-server/extensions"
-cp -rT /opt/witness "$HOME/.vscode-server/extensions/gopherops.witness-0.0.1"
 setsid /opt/code-server/node/node /opt/code-server/server/out/server-main.js \
 --accept-server-license-terms --telemetry-level off --host 0.0.0.0 --port 8000 --connection-token {token} \
 --server-data-dir "$HOME/.vscode-server" >"$HOME/server.log" 2>&1 </dev/null &

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 # The server puts a command of its own before all others.
@@ -44,6 +46,17 @@ def test_a_go_that_it_starts_reports_the_same(extension_hosts, user):
 @pytest.mark.parametrize("user", DECLARED)
 def test_the_settings_have_it_too(extension_hosts, user):
     assert variables(user).items() <= extension_hosts[user].settings.items()
+
+
+@pytest.mark.parametrize("user", [*DECLARED, "bob"])
+def test_the_pinned_extension_is_the_one_that_runs(host, extension_hosts, user):
+    """It has recorded all of this: a program of alice's server has installed it, and the others' servers found it."""
+    listed = json.loads(host.file(f"/home/{user}/.vscode-server/extensions/extensions.json").content_string)
+    entries = {entry["identifier"]["id"]: entry for entry in listed}
+    assert entries["gopherops.witness"]["version"] == "0.0.1"
+    by_program = entries["gopherops.witness"].get("metadata", {}).get("source") == "vsix"
+    assert by_program == (user == "alice")
+    assert extension_hosts[user].command
 
 
 def test_a_users_own_setting_and_comment_stay(host, extension_hosts):
