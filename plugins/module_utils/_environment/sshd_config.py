@@ -158,8 +158,8 @@ def keys(account: Account, timeout: float) -> list[tuple[Source, bool]]:
     paths = key_files(account, dict(effective(account, timeout)) if is_set else _STANDARD_FILES)
     texts = read_texts(paths, account, timeout)
     lines_of_files = ((path, *numbered) for path in paths for numbered in _lines_of(texts, path))
-    found = ((Source("file", path, number), _options(line)) for path, number, line in lines_of_files)
-    return [(source, _FORCED.search(options) is not None) for source, options in found if options]
+    options_of_keys = ((Source("file", path, number), _options(line)) for path, number, line in lines_of_files)
+    return [(source, _FORCED.search(options) is not None) for source, options in options_of_keys if options]
 
 
 def _options(line: str) -> str:

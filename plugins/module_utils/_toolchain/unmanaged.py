@@ -77,8 +77,8 @@ def find_unmanaged(
     for account in accounts:
         try:
             # Root must not follow a link in a user's home directory.
-            found = each_as(account, lambda user: list(_in_home(user)), {account.home: account}, seconds=_PATIENCE)
-            installations += [UnmanagedGo(*entry) for entry in found[account.home]()]
+            results = each_as(account, lambda user: list(_in_home(user)), {account.home: account}, seconds=_PATIENCE)
+            installations += [UnmanagedGo(*entry) for entry in results[account.home]()]
         except DevserverError as error:
             problems.append(error.problem)
     return installations, problems

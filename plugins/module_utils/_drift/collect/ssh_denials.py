@@ -44,8 +44,8 @@ def find_denial(problem: str, failure: Failure, account: Account, timeout: float
 
 def forced_keys(accounts: t.Iterable[Account], timeout: float) -> dict[str, ForcedKeys]:
     """Return the keys that run a command of their own in place of that of a login, of each user with one."""
-    found = {account.name: keys(account, timeout) for account in accounts} if os.path.exists(SSHD) else {}
-    forced = {name: ForcedKeys([line for line, is_forced in of if is_forced], len(of)) for name, of in found.items()}
+    keys_of = {account.name: keys(account, timeout) for account in accounts} if os.path.exists(SSHD) else {}
+    forced = {name: ForcedKeys([line for line, is_forced in of if is_forced], len(of)) for name, of in keys_of.items()}
     return {name: of for name, of in forced.items() if of.lines}
 
 
