@@ -127,6 +127,16 @@ def test_builds_can_be_debugged_with_any_goflags(
     assert {path.suffix for path in workspace.rglob("*") if path.is_file()} == {".go", ".mod"}
 
 
+@pytest.mark.skipif(not GO, reason="no go command on PATH")
+@pytest.mark.parametrize("mode", ["exec", "test"])
+def test_without_its_workspace_a_service_fails_by_its_build_which_names_it(mode: str, tmp_path: pathlib.Path) -> None:
+    """Where systemd itself cannot change to the directory, no command of the unit runs, such as that of the delay."""
+    unit = render(service(mode=mode, workspace=str(tmp_path / "gone")))
+    assert f"\nWorkingDirectory=-{tmp_path}/gone" in unit
+    build = subprocess.run(command(unit, "ExecStartPre"), cwd="/", capture_output=True, text=True, check=False)
+    assert build.returncode and str(tmp_path / "gone") in build.stderr
+
+
 def test_the_environment_has_a_separate_file() -> None:
     declared = service(environment={"A": 'it\'s "5$"', "B": 1})
     assert units.render_environment(declared) == units.HEADER + 'A="it\'s \\"5$\\""\nB="1"\n'

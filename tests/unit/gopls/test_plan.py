@@ -432,6 +432,22 @@ def test_gopls_serves_profiles_only_in_a_network_namespace_of_its_own():
         assert any(" -debug=" in line for line in lines) == ("PrivateNetwork=yes" in lines) == pprof
 
 
+@needs_root
+def test_a_daemon_that_serves_profiles_starts_in_no_network_namespace_with_systemds_sockets():
+    texts = units.render_units(DaemonOptions("/g", "/go", LIMITS, 252, pprof=True))
+    text = texts[f"{systemctl.UNIT_DIR}/gopls@.service"].replace("\\\n", "")
+    (script,) = re.findall(r"^ExecStartPre=/bin/sh -c '(grep.*)'$", text, re.MULTILINE)
+    argv = ["/bin/sh", "-c", script.replace("$$", "$")]
+    with socket.socket(socket.AF_UNIX) as notify:
+        notify.bind("\0/run/systemd/notify")
+        shared = subprocess.run(argv, check=False, capture_output=True, text=True)
+        own = subprocess.run(["unshare", "--net", *argv], check=False, capture_output=True, text=True)
+    if "unshare failed" in own.stderr:
+        pytest.skip("this machine denies network namespaces")
+    assert (shared.returncode, own.returncode, own.stdout) == (1, 0, "")
+    assert "language_server_pprof needs network namespaces" in shared.stdout
+
+
 def test_sockets_and_cache_of_a_removed_user_are_removed_and_the_log_is_kept(daemon_host, systemd, monkeypatch):
     monkeypatch.setattr(paths, "LOG_DIR", f"{daemon_host.directory}/log")
     kept = daemon_host.directory / f"log/{ME}.log"
@@ -877,7 +893,7 @@ def test_a_user_gets_nothing_that_another_one_has_left_in_the_own_directories(da
     assert predicted.changes.result() == daemon_host.apply(daemon_host.user, systemd=version).changes.result()
     assert (list(cache.iterdir()), cache.stat().st_uid) == ([], os.geteuid())
     assert not daemon_host.apply(daemon_host.user, systemd=version).changes
-    # What a user links into the own directory keeps its owner, whatever the group of the directory is.
+    # What a user links into the own directory keeps its owner, and the group of the directory does not matter.
     shared = daemon_host.directory / "shared"
     shared.touch()
     os.chown(shared, 12346, 12346)
