@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import pathlib
 import pwd
 import stat
 
@@ -16,7 +17,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.ins
     apply_tls_server,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.server import TlsMaterial
-from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import systemctl
+from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import back_off, systemctl
 
 from tests.support.systemd import FakeSystemd
 
@@ -25,8 +26,9 @@ MATERIAL = TlsMaterial("the authority", "the certificate", "the key", "the revoc
 
 
 @pytest.fixture
-def systemd(monkeypatch):
+def systemd(monkeypatch, tmp_path):
     fake = FakeSystemd()
+    monkeypatch.setattr(back_off, "DIRECTORY", str(tmp_path / "failures"))
     fake.install(monkeypatch)
     return fake
 
@@ -234,3 +236,11 @@ def test_the_run_after_a_killed_one_loads_its_changes(paths, systemd, monkeypatc
     assert apply(paths, "api", material=material)
     assert systemd.commands == [command]
     assert not apply(paths, "api", material=material)
+
+
+def test_the_server_may_record_its_failures_until_it_is_removed(paths, systemd):
+    apply(paths, "api")
+    recorded = pathlib.Path(back_off.directory_of("debug-tls.service"))
+    assert (recorded.stat().st_uid, stat.S_IMODE(recorded.stat().st_mode)) == (os.geteuid(), 0o700)
+    apply(paths)
+    assert not recorded.parent.exists()
