@@ -32,7 +32,8 @@ from .workspace import accept_services
 PENDING = f"{reload_journal.DIRECTORY}/gopherops-debug.pending"
 _PROPERTIES = (*back_off.PROPERTIES, "UnitFileState", "InvocationID", "Job", "MainPID", systemctl.NEEDS_RELOAD)
 # Services stop first: another service may use their port.
-_ORDER = ("disable", "stop", "reenable", "restart", "start")
+_STARTS = ("restart", "start")
+_ORDER = ("disable", "stop", "reenable", *_STARTS)
 _OUTPUT_LINES = 12
 # Characters; a line of the journal can have any length.
 _LONGEST_OUTPUT = 8192
@@ -125,12 +126,12 @@ def apply_plan(plan: DebugServicePlan) -> DebugServicePlan:
     plan = _write_files(_make_build_directories(plan))
     if plan.reload:
         systemctl.run_verb("daemon-reload")
-    accounts = {service.unit: service.account for service in plan.services}
+    changing = {os.path.basename(edit.file.path) for edit in plan.edits}
+    changing.update(name for verb, names in plan.verbs if verb in _STARTS for name in names)
+    back_off.prepare_start({service.unit: service.account for service in plan.services if service.unit in changing})
     for verb, names in plan.verbs:
-        starts = verb in ("start", "restart")
-        back_off.prepare_start({name: accounts[name] for name in names if starts})
         # A build may take long. wait_for_services waits for all services at once.
-        systemctl.run_verb(verb, *(["--no-block"] if starts else []), "--", *names)
+        systemctl.run_verb(verb, *(["--no-block"] if verb in _STARTS else []), "--", *names)
     reload_journal.clear_pending(PENDING)
     return plan
 

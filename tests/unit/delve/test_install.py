@@ -487,6 +487,12 @@ def test_a_failed_service_reports_its_output(service_host: Host, monkeypatch: py
         assert (service_state.problem, service_state.pending) == (problem, pending)
 
 
+def test_a_service_that_is_stopped_may_record_failures_of_a_later_start(service_host: Host) -> None:
+    service_host.run(entry(state="stopped"))
+    recorded = os.stat(back_off.directory_of("dlv-api.service"))
+    assert (recorded.st_uid, recorded.st_mode & 0o777) == (os.geteuid(), 0o700)
+
+
 def test_a_restart_is_not_delayed_by_previous_failures(service_host: Host) -> None:
     service_host.run(entry(), entry(name="other", listen="127.0.0.1:2999"))
     service_host.states["dlv-api.service"] = {"ActiveState": "activating", "NRestarts": "2"}
