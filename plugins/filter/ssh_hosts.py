@@ -28,7 +28,8 @@ def _describe(name: str, variables: t.Any, user: str) -> dict[str, t.Any]:
         if service.get("user") == user and service.get("state") != "absent"
     ]
     addresses = [parse_address(str(service.get("listen", ""))) for service in services]
-    ports = [address.port for address in addresses if address and address.port]
+    # localhost may lead to ::1, where another user of the host can listen.
+    ports = [address.port for address in addresses if address and address.port and ":" not in address.host]
     return {
         "name": name,
         "address": variables.get("ansible_host", name),

@@ -26,9 +26,11 @@ PLAYBOOK = """
   gather_facts: false
   vars:
     environment_rollback_after: "{{ limit }}"
+    remote_access_rollback_after: "{{ limit }}"
   roles:
-    - gopherops.devserver.environment
+    - gopherops.devserver.{{ role | default('environment') }}
 """
+DROP_IN = "/etc/ssh/sshd_config.d/10-gopherops-devserver.conf"
 # Puts a line first in a PAM service: it denies, or hangs, as soon as the service contains what go_env renders.
 PLANT = """
 cat >/usr/local/sbin/planted <<END
@@ -49,8 +51,8 @@ class Operator:
     command: t.Sequence[str]
     variables: t.Mapping[str, str]
 
-    def run(self, limit: int = LIMIT) -> subprocess.CompletedProcess[str]:
-        command = [*self.command, "-e", json.dumps({**self.variables, "limit": limit})]
+    def run(self, limit: int = LIMIT, **variables: t.Any) -> subprocess.CompletedProcess[str]:
+        command = [*self.command, "-e", json.dumps({**self.variables, "limit": limit, **variables})]
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
     def gets_in(self) -> bool:
@@ -126,6 +128,29 @@ def test_the_files_come_back_if_the_new_ones_lock_out(operator, plant, service):
     assert operator.host.check_output(FILES) == before
     assert operator.gets_in()
     assert not operator.host.file("/run/gopherops/access.json").exists
+
+
+def test_sshd_comes_back_if_its_settings_lock_out(operator, plant):
+    """The same for sshd, which reads the restored configuration again."""
+    host = operator.host
+    host.check_output(f"rm -f {DROP_IN} && systemctl reload ssh")
+    plant("/etc/pam.d/sshd", "exit 1")
+    # Denies from the first login on which finds the drop-in.
+    host.check_output(f"sed -i 's/^! grep.*/[ ! -e {DROP_IN.replace('/', chr(92) + '/')} ]/' /usr/local/sbin/planted")
+    reloads = int(host.check_output("journalctl -u ssh | grep -c 'Received SIGHUP'"))
+    completed = operator.run(role="remote_access")
+    assert completed.returncode == 2, completed.stdout
+    assert "the previous files of the host are restored" in " ".join((completed.stdout + completed.stderr).split())
+    assert not host.file(DROP_IN).exists
+    assert operator.gets_in()
+    # After the write, and after the restoration.
+    assert int(host.check_output("journalctl -u ssh | grep -c 'Received SIGHUP'")) == reloads + 2
+    host.check_output("cp -p /root/service /etc/pam.d/sshd")
+    assert operator.run(role="remote_access").returncode == 0
+    assert operator.gets_in()
+    assert "maxsessions 50" in host.check_output("sshd -T")
+    again = operator.run(role="remote_access")
+    assert "changed=0" in again.stdout
 
 
 def test_the_host_restores_them_if_the_controller_is_killed(operator, plant):

@@ -45,7 +45,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 }
 
 # ssh would read blanks, quotes, wildcards and tokens otherwise.
-_WORD = re.compile(r"[A-Za-z0-9_.:@/~+][A-Za-z0-9_.:@/~+-]*")
+_WORD = re.compile(r"[A-Za-z0-9_.:/~][A-Za-z0-9_.:@/~+-]*")
 _FILES = ("config", "known_hosts", "settings.json")
 _SOCKETS = "s"
 # The name of a socket has 108 bytes: "%C" takes 40, what ssh adds meanwhile 17, and the end 1.
@@ -114,7 +114,7 @@ def _validate(params: t.Mapping[str, t.Any]) -> None:
     if invalid:
         raise DevserverError(
             f"ssh would misread these values: {'; '.join(invalid)}",
-            expected="letters, digits, and . _ : @ / ~ + -, which no - precedes",
+            expected="letters, digits, and . _ : @ / ~ + -, of which @ + - are not the first",
             remedy="correct them in the inventory",
         )
     if len(params["directory"]) > _LONGEST_DIRECTORY:

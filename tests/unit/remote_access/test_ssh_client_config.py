@@ -138,6 +138,7 @@ def test_a_configuration_that_the_run_has_made_is_removed(client: Client) -> Non
     [
         ({"name": "a b"}, "'a b'"),
         ({"name": "dev*"}, "name of host"),
+        ({"name": "@cert-authority"}, "name of host"),
         ({"name": "dev1", "address": "x\n  ProxyCommand touch /tmp/x"}, "address of host"),
         ({"name": "dev1", "address": "-oProxyCommand=x"}, "address of host"),
         ({"name": "dev1", "jump": "a,$(x)"}, "jump of host"),
@@ -162,6 +163,7 @@ def test_the_inventory_describes_hosts() -> None:
         {"name": "api", "user": "alice", "listen": "127.0.0.1:2345"},
         {"name": "shop", "user": "bob", "listen": "127.0.0.1:2346"},
         {"name": "old", "user": "alice", "listen": "127.0.0.1:2347", "state": "absent"},
+        {"name": "six", "user": "alice", "listen": "[::1]:2348"},
         {"name": "unix", "user": "alice", "listen": "unix:/run/dlv/unix/dlv.sock"},
     ]
     hostvars: dict[str, dict[str, t.Any]] = {
