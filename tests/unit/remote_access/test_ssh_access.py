@@ -148,6 +148,29 @@ def test_a_link_of_a_user_does_not_mislead_root(host: Access, tmp_path: pathlib.
     assert host.drop_in.exists()
 
 
+@pytest.mark.parametrize("kind", ["broken block", "pipe", "directory", "file in place of the directory", "closed"])
+def test_what_a_user_has_there_is_only_that_users_trouble(host: Access, kind: str) -> None:
+    host.write_keys("# BEGIN gopherops.devserver: managed block, changes inside are lost\n" * 2)
+    if kind != "broken block":
+        host.file.unlink()
+    if kind == "pipe":
+        os.mkfifo(host.file)
+    if kind == "directory":
+        host.file.mkdir()
+    if kind == "file in place of the directory":
+        host.file.parent.rmdir()
+        host.file.parent.touch()
+    if kind == "closed":
+        host.file.parent.chmod(0)
+    result = host.run(user(KEY), {"name": NEW, "create": True, "authorized_keys": [KEY]})
+    assert [entry["user"] for entry in result["skipped_files"]] == [NAME]
+    assert host.drop_in.exists()
+    created = pathlib.Path(pwd.getpwnam(NEW).pw_dir, ".ssh/authorized_keys")
+    assert BLOB in created.read_text()
+    host.run({"name": NEW, "state": "absent"})
+    assert not created.exists()
+
+
 def test_a_user_without_a_home_is_a_warning(host: Access) -> None:
     result = host.run({"name": WITHOUT_HOME, "authorized_keys": [KEY]}, user(KEY))
     assert result["skipped_files"] == []
@@ -187,6 +210,7 @@ def test_keys_in_another_place_are_an_error_with_its_line(host: Access) -> None:
 
 
 def test_an_account_is_created_on_request(host: Access) -> None:
+    subprocess.run(["userdel", "--remove", NEW], capture_output=True)
     entry = {"name": NEW, "authorized_keys": [KEY]}
     with pytest.raises(DevserverError, match=f"user '{NEW}' does not exist"):
         host.run(entry)
