@@ -1,6 +1,6 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The cost of probing real processes of one user and of ten, in every context, with plain startup files.
+"""The cost of probing real processes of one user, of 10 and of 30, in every context, with plain startup files.
 
 Called with the containers' image, it starts one, in which it calls itself with the word ``inside``.
 """
@@ -19,7 +19,7 @@ from pathlib import Path
 ROUNDS = 5
 GO = "go1.22.12"
 SHELLS = ("/bin/bash", "/bin/sh", "/usr/bin/zsh", "/usr/bin/fish")
-USERS = [f"gopher{number}" for number in range(10)]
+USERS = [f"gopher{number}" for number in range(30)]
 COLLECTION = "ansible_collections/gopherops/devserver"
 BOOTED = ("running", "degraded")
 # As in molecule/shared/create.yml: systemd as PID 1 without privileged mode.
@@ -79,7 +79,7 @@ def inside() -> None:
         return declaration_from({**standard, "users": [{"name": user} for user in users]})
 
     apply(declare(USERS), check=False)
-    for users in (USERS[:1], USERS):
+    for users in (USERS[:1], USERS[:10], USERS):
         declaration, seconds = declare(users), []
         for _round in range(ROUNDS):
             start = time.monotonic()

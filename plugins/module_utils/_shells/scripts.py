@@ -120,6 +120,7 @@ set -T
 exec {__go_out}>&2
 declare -A __go_old __go_whole
 __go_names=(NAMES)
+__go_known=" NAMES "
 __go_file= __go_line=0 __go_by= __go_depth=0 __go_eval_line=0 __go_eval= __go_calls= __go_values=
 __go_note() {
   printf '\1%s\0%s\0%s\0%s\0%s\0%s\0%s\0' "$1" "$2" "$__go_file" "$__go_line" "$__go_depth" "$3" "$__go_by" >&$__go_out
@@ -182,7 +183,6 @@ __go_fixed() {
   [[ $__go_name == [A-Za-z_]*([A-Za-z0-9_]) && -n ${!__go_name+x} && ${!__go_name@a} == *r* ]]
 }
 __go_look() {
-  [[ $BASH_SUBSHELL == 0 && ${FUNCNAME[1]-} != __go_path ]] || return 0
   [[ "VALUES" == "$__go_values" ]] || __go_changed $((${#BASH_SOURCE[@]} - 1))
   __go_file=${BASH_SOURCE[1]-} __go_line=${BASH_LINENO[0]} __go_depth=$((${#BASH_SOURCE[@]} - 1)) __go_by=
   __go_command=$BASH_COMMAND __go_calls=
@@ -192,15 +192,18 @@ __go_look() {
   fi
   case $BASH_COMMAND in
     [A-Z]*=* | export\ *=* | declare\ *=* | typeset\ *=* | readonly\ *=*)
-      [[ $BASH_COMMAND != *GO* && $BASH_COMMAND != [a-z]*[\$\`]* ]] || __go_values=
+      local __go_set=${BASH_COMMAND%%=*}
+      [[ $BASH_COMMAND != *GO* && $BASH_COMMAND != [a-z]*[\$\`]* ]] ||
+        [[ $__go_known == *" ${__go_set##* } "* && ${BASH_COMMAND#*=} != *@(GO|\$|\`)* ]] || __go_values=
       __go_blame
-      __go_fixed "${BASH_COMMAND%%=*}" || __go_note '' "$BASH_COMMAND" "$__go_depth" ;;
+      __go_fixed "$__go_set" || __go_note '' "$BASH_COMMAND" "$__go_depth" ;;
     ulimit\ * | builtin\ ulimit\ *) __go_blame; __go_note '' "$BASH_COMMAND" "$__go_depth" ;;
     eval\ *) __go_eval=$__go_depth:$__go_file __go_eval_line=$__go_line ;;
   esac
 }
 __go_changed ''
-builtin trap '__go_last=$_; __go_look; : "$__go_last"' DEBUG
+# In one line, because bash counts the lines of a trap too.
+builtin trap '__go_last=$_; [[ ${FUNCNAME-} == __go_path || $BASH_SUBSHELL != 0 ]] || __go_look; : "$__go_last"' DEBUG
 trap() { [[ ${*: -1} == DEBUG ]] || builtin trap "$@"; }
 START_UP
 __go_values=
@@ -311,15 +314,15 @@ print -r -- "${functions_source[go]}"
 """
 
 # fish's own config.fish reads the conf.d directories, so that the order is fish's. Every name in them that may be a
-# variable is traced, and the NAMES that go reads. fish's own trace has the commands that lead to a change.
+# variable is traced, and the NAMES that go reads. fish's own trace has the commands that lead to a change. One function
+# for all names starts faster than one for each.
 FISH_TRACE = r"""
-set __names NAMES
 set __files $__fish_sysconf_dir/{conf.d/*,config}.fish $__fish_config_dir/{conf.d/*,config}.fish
-for __name in (cat $__files 2>/dev/null | string match -ar '[A-Z][A-Z0-9_]+') $__names
-    functions --query __trace_$__name; and continue
-    function __trace_$__name --on-variable $__name --inherit-variable __name
-        printf '\1%s\1%s\1%s\1\n' $__name "$$__name" (status stack-trace | string collect) >&2
-    end
+function __trace_change --on-variable=(begin
+        cat $__files 2>/dev/null
+        string split ' ' 'NAMES'
+    end | string match -ar '[A-Z][A-Z0-9_]+' | sort -u)
+    printf '\1%s\1%s\1%s\1\n' $argv[3] "$$argv[3]" (status stack-trace | string collect) >&2
 end
 for __line in (grep -Hn '^SETUVAR --export ' $__fish_config_dir/fish_variables 2>/dev/null)
     printf '\1%s\1%s\1%s\1' '' '' $__line >&2
