@@ -21,6 +21,9 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.c
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.goenv import GoEnvContext
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.login import LoginContext
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.systemd_system import (
+    SystemdSystemContext,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import Declaration
 from ansible_collections.gopherops.devserver.plugins.module_utils._host import user_access
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
@@ -75,7 +78,7 @@ def test_a_user_whose_environment_is_removed_costs_the_limit_once(
     monkeypatch.setattr(rendered, "find_known_account", {"alice": alice}.get)
     monkeypatch.setattr(apply, "user_exists", lambda name: name == "alice")
     declaration = Declaration([environment_of(bob)], "/g", [], exclusive=True)
-    monkeypatch.setattr(apply, "KINDS", [*apply.KINDS, LoginContext()])
+    monkeypatch.setattr(apply, "KINDS", [*apply.KINDS, LoginContext(), SystemdSystemContext()])
     monkeypatch.setattr(shell, "SCRIPT", f"{tmp_path}/script.sh")
     monkeypatch.setattr(login, "HOOK", f"{tmp_path}/hook")
     apply.apply(dataclasses.replace(declaration, users=list(map(environment_of, users))), check=False)
@@ -85,10 +88,10 @@ def test_a_user_whose_environment_is_removed_costs_the_limit_once(
         assert time.monotonic() - begin < 10
     assert applied.skipped == [] and any("took longer" in warning for warning in applied.warnings)
     # The record by which a later run removes the rest.
-    assert (tmp_path / "users/alice.sh").exists()
+    assert (tmp_path / "variables/alice.env").exists()
     user_access._UNRESPONSIVE.clear()
     assert apply.apply(declaration, check=False).warnings == []
-    assert not (tmp_path / "users/alice.sh").exists()
+    assert not (tmp_path / "variables/alice.env").exists()
     assert not os.path.exists(f"{alice.home}/.config/go/env")
 
 

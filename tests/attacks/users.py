@@ -109,6 +109,7 @@ def _set_paths(host: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(apply, "KINDS", contexts)
     monkeypatch.setattr(apply, "OWN_DIRECTORIES", [])
     monkeypatch.setattr(rendered, "USERS", str(host / "users"))
+    monkeypatch.setattr(rendered, "UNITS", str(host / "variables"))
     monkeypatch.setattr(records, "DIRECTORY", str(host / "records"))
     monkeypatch.setattr(systemd_user, "_GENERATORS", ("/bin/true",))
     monkeypatch.setattr(systemd_user, "EVERYONE", str(host / "everyone.conf"))

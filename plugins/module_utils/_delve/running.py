@@ -9,7 +9,7 @@ import os
 import typing as t
 
 from .._core.errors import DevserverError
-from .._environment.contexts.systemd_system import unit_environment_file
+from .._environment.rendered import unit_environment_file
 from .._host.accounts import find_owner
 from .._host.procfs import Process, read_process
 from .._host.user_access import call_as

@@ -12,7 +12,7 @@ import re
 import typing as t
 
 from .._core.managed_header import managed_header
-from .._environment.contexts.systemd_system import unit_environment_file
+from .._environment.rendered import unit_environment_file
 from .._shells.scripts import SH_ATTACH
 from .._systemd.back_off import START_DELAY
 from .._systemd.edits import sealed

@@ -16,8 +16,10 @@ import sys
 import typing as t
 
 from .._core.errors import DevserverError
+from .._core.managed_header import managed_header
 from .._core.result import Outcome
 from .._host import rollback
+from .._host.accounts import Account, find_known_account
 from .._host.command import SYSTEM_PATH, run
 from .._host.files import Changes, write_text
 from .._host.lock import locked
@@ -25,6 +27,7 @@ from .._host.managed_files import FileEdit
 from .._host.process_tree import start_daemon
 from .._host.program import source_of
 from .._systemd.systemctl import manager_runs
+from . import rendered
 
 # In memory: a run after a reboot has made a new connection itself.
 DIRECTORY = "/run/gopherops"
@@ -33,7 +36,8 @@ PROGRAM = os.path.join(DIRECTORY, "roll_back.py")
 # Seconds to wait for another run that writes, and for the manager to start the timer.
 _LOCK_TIMEOUT = 120
 _START_TIMEOUT = 20
-
+# Characters of a user's script that the record takes. Its user can write any text.
+_LARGEST_SCRIPT = 64 << 10
 
 # The options of a module whose action plugin proves the access.
 ARGUMENT_SPEC: dict[str, t.Any] = {
@@ -80,13 +84,15 @@ class AccessGuard:
         ``reload`` is the command that makes a service read the restored files. Raises ConnectionUnproven before that if
         no new connection has been proven to work.
         """
-        states = [_state_of(edit) for edit in edits if edit.file.actor is None]
+        # Those that users own are restored last.
+        of_host = sorted(filter(_is_of_host, edits), key=lambda edit: not _is_script(edit))
+        states = list(map(_state_of, of_host))
         if not states or not self._seconds:
             yield
             return
         if not self._proven:
             raise ConnectionUnproven
-        self.kept = [edit.file.path for edit in edits if edit.file.actor is not None]
+        self.kept = [edit.file.path for edit in edits if not _is_of_host(edit)]
         self.identifier = secrets.token_hex(8)
         rollback.write_record(RECORD, self.identifier, states, reload)
         try:
@@ -165,14 +171,31 @@ def roll_back(identifier: str) -> None:
             rollback.restore(RECORD)
 
 
+def _is_of_host(edit: FileEdit) -> bool:
+    """Return whether the collection, and no user, determines the previous text: in a crontab its user does."""
+    return edit.file.actor is None and (edit.file.whole or not edit.file.user)
+
+
+def _is_script(edit: FileEdit) -> bool:
+    return os.path.dirname(edit.file.path) == rendered.USERS
+
+
 def _state_of(edit: FileEdit) -> rollback.PreviousFile:
-    path = os.path.realpath(edit.file.path)
-    if edit.before is None:
+    path, before = os.path.realpath(edit.file.path), edit.before
+    if _is_script(edit):
+        return _state_of_script(path, before or "", find_known_account(edit.file.user))
+    if before is None:
         return rollback.PreviousFile(path, None, 0, 0, 0, edit.after)
     status = os.stat(path)
-    return rollback.PreviousFile(
-        path, edit.before, stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid, edit.after
-    )
+    return rollback.PreviousFile(path, before, stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid, edit.after)
+
+
+def _state_of_script(path: str, text: str, user: Account | None) -> rollback.PreviousFile:
+    """Return the previous state of a user's script: no file if another account may have written the text."""
+    is_own = text.startswith(managed_header("go_env")) and len(text) <= _LARGEST_SCRIPT
+    if user and is_own and {account.uid for account in rendered.recorded_accounts(user.name)} == {user.uid}:
+        return rollback.PreviousFile(path, text, rendered.MODE, user.uid, user.gid, None, of_user=True)
+    return rollback.PreviousFile(path, None, 0, 0, 0, None, of_user=True)
 
 
 def _start_timer(identifier: str, seconds: int) -> None:

@@ -18,10 +18,10 @@ from .._host.files import read_text, read_text_or_empty
 from .._host.managed_block import has_block, without_block
 from .._host.managed_files import ManagedFile, files_of_removed, named_files, whole_file
 from .._host.records import record_path
-from .contexts import KINDS, OWN_DIRECTORIES, fish, goenv, login, pam, shell, systemd_system, systemd_user, zsh
+from .contexts import KINDS, OWN_DIRECTORIES, fish, goenv, login, pam, shell, systemd_user, zsh
 from .contexts.machine_settings import MachineSettings
 from .declaration import Declaration
-from .rendered import FISH, POSIX, ROLE
+from .rendered import FISH, POSIX, ROLE, unit_environment_file
 
 _PAM = "/etc/pam.d"
 # The first uid of a person.
@@ -65,7 +65,7 @@ def known_users() -> set[str]:
 
 
 def _patterns() -> list[str]:
-    files_of = (POSIX.user_file, FISH.user_file, systemd_system.unit_environment_file, pam.user_configuration)
+    files_of = (POSIX.user_file, FISH.user_file, unit_environment_file, pam.user_configuration)
     return [file_of("*") for file_of in files_of]
 
 

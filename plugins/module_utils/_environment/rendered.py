@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The declaration as shells read it: a script for everyone, which sources the script of its user.
 
-The users' scripts are also the record of the variables that an earlier run gave to users.
+Users own their scripts. The record of the variables that an earlier run gave to them is root's: what units read.
 """
 
 from __future__ import annotations
@@ -14,22 +14,26 @@ import shlex
 import typing as t
 
 from .._core.errors import DevserverError
-from .._host.accounts import Account, find_known_account, find_owner
+from .._host.accounts import Account, account_with, find_known_account, find_owner
 from .._host.files import read_text_or_empty
 from .._host.managed_files import ManagedFile, files_of_removed, named_files, whole_file
 from .._host.records import read_record
 from .._host.user_access import call_as, has_home
 from .._shells.scripts import FISH_ENVIRONMENT, SH_ENVIRONMENT, fill
+from .._systemd.environment_files import variables_in
 from . import goenv_file
 from .declaration import Declaration, UserEnvironment
 
-# One file for each user and language.
+# One file for each user and language, and its mode: a user's variables may hold a proxy's password.
 USERS = "/etc/gopherops/users"
+MODE = 0o400
+# One file for each user, which only root may read.
+UNITS = "/etc/gopherops/units"
 # The role whose record has what a later run needs to remove, and the kind of it that has the users' homes.
 ROLE = "environment"
 HOMES = "homes"
 
-_EXPORT = re.compile(r"^export ([A-Z][A-Z0-9_]*)=(.*)$", re.MULTILINE)
+_NAME = re.compile(r"^(?:export )?([A-Z][A-Z0-9_]*)=", re.MULTILINE)
 
 
 class ScriptLanguage(t.NamedTuple):
@@ -53,8 +57,7 @@ class ScriptLanguage(t.NamedTuple):
         marks = {"USERS": self.quoted(USERS), "EVERYONE": self._put_first(declaration.path) or self.noop}
         users = {self.user_file(user.account.name): user for user in declaration.users}
         return [
-            # A user's variables may hold a proxy's password.
-            *(whole_file(file, self.user_script(user), mode=0o400, owner=user.account) for file, user in users.items()),
+            *(whole_file(file, self.user_script(user), mode=MODE, owner=user.account) for file, user in users.items()),
             whole_file(path, fill(self.everyone, marks)),
             *files_of_removed(self.user_file("*"), declaration.removes),
         ]
@@ -68,10 +71,6 @@ class ScriptLanguage(t.NamedTuple):
         return " ".join(["__go_path", *map(self.quoted, directories)]) if directories else ""
 
 
-def _user_of(file: str) -> str:
-    return os.path.splitext(os.path.basename(file))[0]
-
-
 def quoted_for_fish(word: str) -> str:
     """Return ``word`` in fish's single quotes, where a backslash keeps its power over two characters."""
     return "'" + word.replace("\\", "\\\\").replace("'", "\\'") + "'"
@@ -81,6 +80,11 @@ POSIX = ScriptLanguage(".sh", SH_ENVIRONMENT, "export {}={}", ":", shlex.quote)
 FISH = ScriptLanguage(".fish", FISH_ENVIRONMENT, "set -gx {} {}", "true", quoted_for_fish)
 
 
+def unit_environment_file(user: str) -> str:
+    """Return the file that a unit which runs as ``user`` takes its environment from."""
+    return os.path.join(UNITS, user + ".env")
+
+
 def departed(declaration: Declaration) -> list[Account]:
     """Return users with a home whose environment of an earlier run is to be removed."""
     names = _departed_names(declaration)
@@ -88,7 +92,7 @@ def departed(declaration: Declaration) -> list[Account]:
     moved = [account for name in names for account in _earlier_accounts(name) if _may_have_home(account)]
     if moved:
         # The home, or the ID, of such a user may be that of another one by now.
-        others = filter(None, map(find_known_account, named_files(POSIX.user_file("*"))))
+        others = filter(None, map(find_known_account, named_files(unit_environment_file("*"))))
         owners = {*accounts, *others, *(user.account for user in declaration.users)}
         homes = set(map(_real_home, owners))
         accounts += [account for account in moved if _real_home(account) not in homes]
@@ -97,9 +101,9 @@ def departed(declaration: Declaration) -> list[Account]:
 
 def without_known_home(declaration: Declaration) -> list[str]:
     """Return the departed users of an earlier run that have neither an account nor a recorded home."""
-    scripts = named_files(POSIX.user_file("*"))
-    missing = (name for name in _departed_names(declaration) if name in scripts and not find_known_account(name))
-    return [name for name in missing if not _recorded_accounts(name) and not _earlier_accounts(name)]
+    known = named_files(unit_environment_file("*"))
+    missing = (name for name in _departed_names(declaration) if name in known and not find_known_account(name))
+    return [name for name in missing if not recorded_accounts(name)]
 
 
 def described_home(account: Account) -> str:
@@ -108,7 +112,7 @@ def described_home(account: Account) -> str:
 
 
 def _departed_names(declaration: Declaration) -> list[str]:
-    return sorted(filter(declaration.removes, {*named_files(POSIX.user_file("*")), *declaration.absent}))
+    return sorted(filter(declaration.removes, {*named_files(unit_environment_file("*")), *declaration.absent}))
 
 
 def _earlier_accounts(name: str) -> list[Account]:
@@ -116,11 +120,9 @@ def _earlier_accounts(name: str) -> list[Account]:
 
     All have the user ID of that time, and no more rights.
     """
-    earlier = _recorded_accounts(name)
-    uids = {account.uid for account in earlier}
-    with contextlib.suppress(OSError):
-        uids.add(os.lstat(POSIX.user_file(name)).st_uid)
-    owners = [] if find_known_account(name) else filter(None, map(find_owner, sorted(uids - {0})))
+    earlier = recorded_accounts(name)
+    uids = sorted({account.uid for account in earlier})
+    owners = [] if find_known_account(name) else filter(None, map(find_owner, uids))
     return [*earlier, *(account._replace(name=name) for account in owners if _was_provisioned(account))]
 
 
@@ -132,10 +134,11 @@ def _was_provisioned(account: Account) -> bool:
     return False
 
 
-def _recorded_accounts(name: str) -> list[Account]:
+def recorded_accounts(name: str) -> list[Account]:
+    """Return the user ``name`` of earlier runs, with each recorded home and ID; groups are those of the present."""
     fields = (entry.split(":", 3) for entry in read_record(ROLE, {}).get(HOMES, ()))
     return [
-        Account(name, int(uid), int(gid), home, "/bin/sh")
+        account_with(int(uid))._replace(name=name, home=home)
         for recorded, uid, gid, home in (entry for entry in fields if len(entry) == len(Account._fields) - 1)
         if recorded == name and uid.isdigit() and gid.isdigit() and int(uid)
     ]
@@ -157,19 +160,20 @@ def _may_have_home(account: Account) -> bool:
 
 
 def user_of_record(path: str) -> str:
-    """Return the user whose variables the script ``path`` records for a later run; empty for any other file."""
-    name = _user_of(path)
-    return name if path == POSIX.user_file(name) else ""
+    """Return the user whose variables the file ``path`` records for a later run; empty for any other file."""
+    name = os.path.splitext(os.path.basename(path))[0]
+    return name if path == unit_environment_file(name) else ""
 
 
 def loses_variables(before: str | None, after: str | None) -> bool:
-    """Return whether a script no longer exports a variable that it exported."""
-    return not _exports(before).keys() <= _exports(after).keys()
+    """Return whether a record no longer has a variable that it had."""
+    return not {*_NAME.findall(before or "")} <= {*_NAME.findall(after or "")}
 
 
 def recorded_names(user: str) -> list[str]:
-    """Return the names of the variables in a user's script."""
-    return list(_exports(read_text_or_empty(POSIX.user_file(user))))
+    """Return the names of a user's variables, by the user's own script if this process may not read the record."""
+    texts = (read_text_or_empty(path) for path in (unit_environment_file(user), POSIX.user_file(user)))
+    return _NAME.findall(next(filter(None, texts), ""))
 
 
 def dropped(user: UserEnvironment) -> dict[str, str]:
@@ -179,18 +183,6 @@ def dropped(user: UserEnvironment) -> dict[str, str]:
 
 
 def recorded_variables(account: Account) -> dict[str, str]:
-    """Return the variables of an earlier run for a user, with their values."""
-    exports = _exports(read_text_or_empty(POSIX.user_file(account.name)))
-    return {name: _plain(value) for name, value in exports.items()}
-
-
-def _exports(text: str | None) -> dict[str, str]:
-    return dict(_EXPORT.findall(text or ""))
-
-
-def _plain(quoted: str) -> str:
-    try:
-        words: t.Sequence[str] = shlex.split(quoted)
-    except ValueError:
-        return ""  # The script was changed by hand.
-    return words[0] if len(words) == 1 else ""
+    """Return the variables of an earlier run for a user, with their values; none if only root may read them."""
+    variables = variables_in(unit_environment_file(account.name))
+    return {name: value for name, value in variables.items() if name != "PATH"}

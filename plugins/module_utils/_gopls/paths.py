@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 from .._core.managed_header import managed_header
-from .._environment.contexts.systemd_system import unit_environment_file
+from .._environment.rendered import unit_environment_file
 from .._host.managed_files import named_files
 from .._systemd import systemctl
 

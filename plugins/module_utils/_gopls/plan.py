@@ -122,13 +122,23 @@ def apply_plan(plan: DaemonPlan) -> DaemonPlan:
 def _purge(directories: t.Sequence[str]) -> list[SkippedFile]:
     """Remove the directories of all users; return what is left, such as a log over which its user has mounted."""
     skipped: list[SkippedFile] = []
-    records = glob.glob(back_off.directory_of(paths.daemon_unit("*")))
-    for entry in (*records, *(entry for path in directories for entry in glob.glob(os.path.join(path, "*")))):
-        with skip_errors(skipped, name_of(os.lstat(entry).st_uid), entry):
+    crashes = paths.crash_directory("*")
+    patterns = [back_off.directory_of(paths.daemon_unit("*")), crashes, *(f"{path}/*" for path in directories)]
+    for entry in (entry for pattern in patterns for entry in glob.glob(pattern) if entry != os.path.dirname(crashes)):
+        with skip_errors(skipped, _user_of(entry), entry):
             remove_paths([entry], Changes(), check=False)
-    if not skipped:
-        remove_paths(directories, Changes(), check=False)
+    for path in () if skipped else directories:
+        with skip_errors(skipped, "root", path):
+            remove_paths([path], Changes(), check=False)
     return skipped
+
+
+def _user_of(entry: str) -> str:
+    """Return the owner of an entry; its own name if that is root, or if its user has mounted what root may not see."""
+    with contextlib.suppress(OSError):
+        uid = os.lstat(entry).st_uid
+        return name_of(uid) if uid else os.path.basename(entry)
+    return os.path.basename(entry)
 
 
 @contextlib.contextmanager

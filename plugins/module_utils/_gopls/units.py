@@ -18,7 +18,7 @@ from __future__ import annotations
 import typing as t
 
 from .._core.sizes import MIB
-from .._environment.contexts.systemd_system import unit_environment_file
+from .._environment.rendered import unit_environment_file
 from .._systemd import systemctl
 from .._systemd.back_off import START_DELAY
 from .._systemd.edits import sealed

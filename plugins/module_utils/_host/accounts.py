@@ -15,6 +15,9 @@ from .._core.errors import DevserverError
 # Names that systemd, crontabs or tmpfiles.d read as the ID of a user: any version, so with the prefixes of C too.
 _NUMBER = re.compile(r"\d+|0[xob]\w*", re.IGNORECASE)
 
+# The group of no file, in the kernel's default.
+_NO_GROUP = 65534
+
 
 class Account(t.NamedTuple):
     """One account: the fields of its passwd entry that matter here."""
@@ -70,6 +73,11 @@ def find_owner(uid: int) -> Account | None:
     with contextlib.suppress(KeyError, DevserverError):
         return find_account(pwd.getpwuid(uid).pw_name)
     return None
+
+
+def account_with(uid: int) -> Account:
+    """Return the account with this ID; one without rights of a group if the host has none."""
+    return find_owner(uid) or Account(str(uid), uid, _NO_GROUP, "/", "/bin/sh")
 
 
 def name_of(uid: int) -> str:

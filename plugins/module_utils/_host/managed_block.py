@@ -5,9 +5,7 @@
 from __future__ import annotations
 
 from .._core.errors import DevserverError
-
-BEGIN = "# BEGIN gopherops.devserver: managed block, changes inside are lost"
-END = "# END gopherops.devserver"
+from .rollback import BEGIN, END, block_marks
 
 
 def with_block(text: str, body: str, *, path: str, first: bool) -> str:
@@ -43,8 +41,7 @@ def _parts(text: str, path: str) -> tuple[str, list[str], tuple[int, int] | None
     """Return the line ending of ``text``, its lines, and the numbers of the block's first and last line."""
     newline = _newline(text)
     lines = text.split(newline)
-    begins = [number for number, line in enumerate(lines) if line.strip() == BEGIN]
-    ends = [number for number, line in enumerate(lines) if line.strip() == END]
+    begins, ends = block_marks(lines)
     if not begins and not ends:
         return newline, lines, None
     if len(begins) != 1 or len(ends) != 1 or begins[0] > ends[0]:

@@ -11,7 +11,7 @@ import stat
 import time
 import typing as t
 
-from .accounts import Account, find_owner
+from .accounts import Account, account_with
 from .command import SYSTEM_PATH, run
 from .files import Changes, remove
 
@@ -38,8 +38,7 @@ def remove_as_owner(path: str, seconds: float = _SECONDS) -> None:
     """
     status = os.lstat(path)
     if stat.S_ISDIR(status.st_mode) and os.geteuid() == 0 and status.st_uid != 0:
-        owner = find_owner(status.st_uid) or Account(str(status.st_uid), status.st_uid, status.st_gid, "/", "/bin/sh")
-        remove_as(owner, path, seconds)
+        remove_as(account_with(status.st_uid), path, seconds)
     else:
         remove(path)
 

@@ -11,12 +11,10 @@ the record if nobody has confirmed them after so many seconds:
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import hashlib
 import json
 import os
-import re
 import subprocess
 import sys
 import time
@@ -24,18 +22,18 @@ import typing as t
 
 # Seconds between two looks for the confirmation.
 _PAUSE = 0.5
-# Characters of a file, and of the record of all of them.
-_LARGEST = 64 << 20
 # Seconds for the service to read the restored files.
 _RELOAD_TIMEOUT = 30
-# As in _host/managed_block.py.
-_BLOCK = re.compile(
-    r"^# BEGIN gopherops\.devserver.*?^# END gopherops\.devserver[^\n]*(\n|\Z)", re.DOTALL | re.MULTILINE
-)
+# The marks of a managed block.
+BEGIN = "# BEGIN gopherops.devserver: managed block, changes inside are lost"
+END = "# END gopherops.devserver"
 
 
 class PreviousFile(t.NamedTuple):
-    """A file before a change, and the text that it gets; None is no file."""
+    """A file before a change, and the text that it gets; None is no file.
+
+    A file ``of_user`` is replaced without a look at it: its user can give it any size, or mount something over it.
+    """
 
     path: str
     text: str | None
@@ -43,6 +41,14 @@ class PreviousFile(t.NamedTuple):
     uid: int
     gid: int
     new_text: str | None
+    of_user: bool = False
+
+
+def block_marks(lines: t.Sequence[str]) -> tuple[list[int], list[int]]:
+    """Return the numbers of the lines that begin a managed block, and of those that end one."""
+    stripped = [line.strip() for line in lines]
+    begins, ends = ([number for number, line in enumerate(stripped) if line == mark] for mark in (BEGIN, END))
+    return begins, ends
 
 
 def lock_of(record: str) -> str:
@@ -55,7 +61,7 @@ def write_record(record: str, identifier: str, states: t.Iterable[PreviousFile],
 
     ``reload`` is the command that makes a service read the restored files.
     """
-    files = [[*state[:-1], _digest(state.new_text)] for state in states]
+    files = [[*state[:5], None if state.of_user else _digest(state.new_text)] for state in states]
     content = {"identifier": identifier, "states": files, "reload": list(reload)}
     _replace(record, json.dumps(content), 0o600, -1, -1)
 
@@ -77,8 +83,8 @@ def forget(record: str) -> None:
 def restore(record: str) -> list[str]:
     """Restore the files of the record and forget it; return the paths of the files that have changed.
 
-    The last one that was written comes first, so that no file includes one that is gone. A file that somebody has
-    edited since only loses the managed block, which may include such a file. The caller holds the lock.
+    The last one that was written comes first, so that no file includes one that is gone. A file of the host that
+    somebody has edited since only loses the managed block, which may include such a file. The caller holds the lock.
     """
     content = _read(record)
     restored = [path for path, *state in reversed(content.get("states", [])) if _restore_file(path, *state)]
@@ -90,15 +96,16 @@ def restore(record: str) -> list[str]:
     return restored
 
 
-def _restore_file(path: str, text: str | None, mode: int, uid: int, gid: int, digest: str) -> bool:
+def _restore_file(path: str, text: str | None, mode: int, uid: int, gid: int, digest: str | None) -> bool:
     # A file that cannot be restored must not keep others from it.
     with contextlib.suppress(OSError):
-        current = _text_of(path)
-        if _digest(current) != digest:
-            # It was not written, or edited since.
-            text = current if current in (None, text) else _BLOCK.sub("", str(current))
-        if text == current:
-            return False
+        if digest is not None:
+            current = _text_of(path)
+            if _digest(current) != digest:
+                # It was not written, or edited since.
+                text = current if current in (None, text) else _without_block(str(current))
+            if text == current:
+                return False
         if text is None:
             os.unlink(path)
         else:
@@ -107,6 +114,13 @@ def _restore_file(path: str, text: str | None, mode: int, uid: int, gid: int, di
             _replace(path, text, mode, uid, gid)
         return True
     return False
+
+
+def _without_block(text: str) -> str:
+    lines = text.split("\n")
+    for begin, end in zip(*block_marks(lines)):
+        return "\n".join(lines[:begin] + lines[end + 1 :])
+    return text
 
 
 def main() -> None:
@@ -137,14 +151,10 @@ def _read(record: str) -> dict[str, t.Any]:
 
 
 def _text_of(path: str) -> str | None:
-    # Some files belong to their users, who may make terabytes of them, a pipe or a lease.
-    with contextlib.suppress(FileNotFoundError):
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
-        with open(descriptor, encoding="utf-8", errors="surrogateescape", newline="") as file:
-            text = file.read(_LARGEST + 1)
-        if len(text) > _LARGEST:
-            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), path)
-        return text
+    with contextlib.suppress(FileNotFoundError), open(
+        path, encoding="utf-8", errors="surrogateescape", newline=""
+    ) as file:
+        return file.read()
     return None
 
 

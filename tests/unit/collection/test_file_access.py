@@ -58,7 +58,7 @@ REASONS: dict[str, str] = {
         _environment/contexts/pam _environment/contexts/shell _environment/contexts/ssh
         _environment/contexts/ssh_terminal _environment/contexts/systemd _environment/contexts/systemd_user
         _environment/contexts/vscode_server _environment/contexts/zsh _environment/go_command
-        _environment/go_values _environment/removal _environment/rendered _environment/sshd_config _gopls/expected_files
+        _environment/go_values _environment/removal _environment/sshd_config _gopls/expected_files
         _gopls/gopls_service _gopls/manager _gopls/options _gopls/plan _host/destinations
         _host/kernel_parameters _host/lock _host/process_tree _host/procfs _host/removal _host/rollback
         _host/silence _host/trust_store _host/user_slice _shells/blame _systemd/back_off

@@ -13,7 +13,7 @@ import typing as t
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve import running, units
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import systemd_system
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment import rendered
 from ansible_collections.gopherops.devserver.plugins.module_utils._host import user_access
 
 from tests.support.time_limit import time_limit
@@ -35,7 +35,7 @@ def dlv(tmp_path: pathlib.Path) -> pathlib.Path:
 @pytest.fixture
 def environments(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
     """The directory of the environment files: that of the user, and that of the service."""
-    monkeypatch.setattr(systemd_system, "DIRECTORY", str(tmp_path / "users"))
+    monkeypatch.setattr(rendered, "UNITS", str(tmp_path / "users"))
     monkeypatch.setattr(units, "ENVIRONMENT_DIR", str(tmp_path / "services"))
     for name, text in {"users/alice.env": "GOFLAGS=-mod=mod\nPORT=1\n", "services/api.env": 'PORT="2 3"\n'}.items():
         (tmp_path / name).parent.mkdir()

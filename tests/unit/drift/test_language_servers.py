@@ -32,7 +32,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules import language_server
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Snapshot
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import systemd_system
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment import rendered
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls import host_files, paths
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.expected import DaemonOptions
@@ -373,7 +373,7 @@ def host_root(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathli
         monkeypatch.setattr(module, name, str(tmp_path / name))
         (tmp_path / name).mkdir()
     monkeypatch.setattr(paths, "environment_file", lambda user: f"{tmp_path}/{user}.env")
-    monkeypatch.setattr(systemd_system, "DIRECTORY", str(tmp_path / "units"))
+    monkeypatch.setattr(rendered, "UNITS", str(tmp_path / "units"))
     monkeypatch.setattr(language_servers, "manager_runs", lambda: True)
     (tmp_path / f"{ME}.env").write_text(host_files.render_variables(VARIABLES))
     (tmp_path / "UNIT_DIR/gopls@.service").write_text("[Service]\nMemoryMax=1048576\nMemoryHigh=0\nExecStart=/x\n")

@@ -18,7 +18,12 @@ from ansible.playbook.play_context import PlayContext
 from ansible.plugins.loader import connection_loader
 from ansible_collections.gopherops.devserver.plugins.action.go_env import ActionModule
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment import access, apply, go_env
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment import (
+    access,
+    apply,
+    go_env,
+    rendered,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import pam
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import ContextKind
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
@@ -26,6 +31,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_
     ManagedFile,
     block_in,
     users_file,
+    whole_file,
 )
 from ansible_collections.gopherops.devserver.plugins.plugin_utils import access as action
 
@@ -146,6 +152,44 @@ def test_files_of_users_need_no_proof(host: Host, tmp_path: pathlib.Path) -> Non
     result = host.run(prepare=True)
     assert result["changed"]
     assert "unconfirmed" not in result
+
+
+LONG = "\1" * (1 << 20)
+
+
+@pytest.mark.parametrize(
+    ("text", "recorded_uid", "restored"),
+    [("old\n", 0, True), (LONG, 0, False), ("old\n", 1, False), (None, 0, False)],
+    ids=["own", "large", "of another account", "new"],
+)
+def test_a_users_script_comes_back_where_nobody_else_can_have_written_it(
+    host: Host, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, text: str, recorded_uid: int, restored: bool
+) -> None:
+    user, script = find_account(getpass.getuser()), tmp_path / "users/root.sh"
+    monkeypatch.setattr(rendered, "USERS", str(tmp_path / "users"))
+    monkeypatch.setattr(rendered, "recorded_accounts", lambda _name: [user._replace(uid=recorded_uid)])
+    script.parent.mkdir()
+    before = whole_file(str(script), text).content(None)
+    if before:
+        script.write_text(before)
+    host.users = [whole_file(str(script), "new\n", mode=0o400, owner=user)]
+    identifier = host.run(prepare=True)["unconfirmed"]
+    assert host.record.stat().st_size < 100_000
+    # Its user writes what the timer cannot read in any time.
+    os.truncate(script, 1 << 42)
+    host.run(roll_back=identifier)
+    assert not host.changed
+    assert script.exists() == restored and (not restored or script.read_text() == before)
+    assert not host.record.exists()
+
+
+def test_a_crontab_stays_with_its_user(host: Host, tmp_path: pathlib.Path) -> None:
+    crontab, user = tmp_path / "crontab", find_account(getpass.getuser())
+    crontab.write_text(LONG[:100_000])
+    host.users = [block_in(str(crontab), "PATH=/x\n", first=True)._replace(owner=user)]
+    result = host.run(prepare=True)
+    assert host.record.stat().st_size < 100_000
+    assert result["kept"] == [str(crontab)]
 
 
 @pytest.fixture

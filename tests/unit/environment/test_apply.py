@@ -283,15 +283,15 @@ def test_a_directory_may_give_a_file_a_group_that_is_not_its_users(declare, nobo
 def test_the_record_of_what_was_given_is_written_last(declare, monkeypatch, tmp_path):
     """A run that is killed before must find it the next time."""
     written = []
-    monkeypatch.setattr(rendered, "USERS", f"{tmp_path}/users")
+    monkeypatch.setattr(rendered, "UNITS", f"{tmp_path}/units")
     monkeypatch.setattr(
         apply, "write_each", lambda edits, *_rest: written.extend(edit.file.path for edit in edits) or []
     )
 
     class Early(GoEnvContext):
         def managed_files(self, _declaration):
-            return [whole_file(f"{tmp_path}/{name}", "x") for name in ("users/a.sh", "other", "users/b.sh", "more")]
+            return [whole_file(f"{tmp_path}/{name}", "x") for name in ("units/a.env", "other", "units/b.env", "more")]
 
     monkeypatch.setattr(apply, "KINDS", [Early()])
     apply.apply(declare(), check=False)
-    assert [path[len(str(tmp_path)) + 1 :] for path in written] == ["other", "more", "users/a.sh", "users/b.sh"]
+    assert [path[len(str(tmp_path)) + 1 :] for path in written] == ["other", "more", "units/a.env", "units/b.env"]

@@ -28,7 +28,6 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.c
     pam,
     shell,
     ssh,
-    systemd_system,
     systemd_user,
     zsh,
 )
@@ -73,12 +72,11 @@ class Host(t.NamedTuple):
 def host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     etc = f"{tmp_path}/etc"
     for module, names in {
-        rendered: ["USERS"],
+        rendered: ["USERS", "UNITS"],
         pam: ["SERVICE", "USERS_SERVICE", "DIRECTORY", "ENVIRONMENT"],
         login: ["HOOK"],
         fish: ["HOOK"],
         systemd_user: ["EVERYONE"],
-        systemd_system: ["DIRECTORY"],
         shell: ["SCRIPT"],
         cron: ["_PAM"],
         ssh: ["_SERVICE"],
@@ -94,7 +92,7 @@ def host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     monkeypatch.setattr(systemd_user, "_GENERATORS", ("/bin/true",))
     for context in (bash.BashContext, fish.FishContext):
         monkeypatch.setattr(context, "is_installed", lambda _self: True)
-    directories = (f"{etc}/gopherops", rendered.USERS, systemd_system.DIRECTORY, pam.DIRECTORY)
+    directories = (f"{etc}/gopherops", rendered.USERS, rendered.UNITS, pam.DIRECTORY)
     for module in (apply, removal):
         monkeypatch.setattr(module, "OWN_DIRECTORIES", directories)
     account = find_account(ME)._replace(home=f"{tmp_path}/home")
@@ -149,8 +147,9 @@ def test_a_service_that_would_include_a_missing_file_ends_the_run_before_any_wri
 def test_a_run_that_was_killed_early_leaves_nothing(host: Host) -> None:
     before = host.tree()
     host.run(users=[{"name": ME}])
-    for name in os.listdir(rendered.USERS):
-        os.unlink(os.path.join(rendered.USERS, name))
+    for directory in (rendered.USERS, rendered.UNITS):
+        for name in os.listdir(directory):
+            os.unlink(os.path.join(directory, name))
     host.run(state="absent", users=[{"name": "long-gone"}])
     assert {path: text for path, text in host.tree().items() if before.get(path) != text} == {}
 
@@ -164,7 +163,7 @@ def test_a_user_whose_file_cannot_be_edited_fails_and_a_later_run_completes_the_
     with pytest.raises(AssertionError, match=ME):
         host.run(state="absent")
     assert {path for path in host.tree() if path.startswith("etc")} - {*before} == {
-        f"etc/gopherops/users/{ME}.sh",
+        f"etc/gopherops/units/{ME}.env",
         "etc/gopherops/records/environment.json",
     }
     settings.write_text(good)

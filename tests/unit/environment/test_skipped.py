@@ -29,6 +29,9 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.c
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.goenv import GoEnvContext
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.login import LoginContext
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.systemd_system import (
+    SystemdSystemContext,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.vscode_debug import (
     VscodeDebugKind,
 )
@@ -261,16 +264,11 @@ def test_a_failing_write_is_isolated_too(mixed_host: Host) -> None:
 def test_a_later_run_still_removes_what_this_one_could_not(
     mixed_host: Host, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
 ) -> None:
-    """The user's script is the only record of what was given; it must not forget it before all files have."""
-    users = tmp_path / "users"
-    monkeypatch.setattr(apply, "KINDS", [LoginContext(), VscodeServerKind()])
+    """What units read is the only record of what was given; it must not forget it before all files have."""
+    users = tmp_path / "units"
+    monkeypatch.setattr(apply, "KINDS", [SystemdSystemContext(), VscodeServerKind()])
     monkeypatch.setattr(apply, "OWN_DIRECTORIES", [])
-    monkeypatch.setattr(rendered, "USERS", str(users))
-    monkeypatch.setattr(shell, "SCRIPT", f"{tmp_path}/script.sh")
-    monkeypatch.setattr(
-        "ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.login.HOOK",
-        f"{tmp_path}/hook",
-    )
+    monkeypatch.setattr(rendered, "UNITS", str(users))
     monkeypatch.setattr(apply, "user_exists", lambda _name: True)
     full = mixed_host.declaration
     mixed_host.declaration = Declaration(
@@ -287,14 +285,14 @@ def test_a_later_run_still_removes_what_this_one_could_not(
     settings.write_text(good + "oops")
     mixed_host.declaration = full
     skipped = mixed_host.apply().skipped
-    assert {entry.file for entry in skipped} == {str(settings), str(users / "alice.sh")}
+    assert {entry.file for entry in skipped} == {str(settings), str(users / "alice.env")}
     assert "records the variables that are to be removed" in skipped[1].reason
-    assert "GOFLAGS" in (users / "alice.sh").read_text()
-    assert "GOFLAGS" not in (users / "bob.sh").read_text() + mixed_host.of(mixed_host.bob, SETTINGS).read_text()
+    assert "GOFLAGS" in (users / "alice.env").read_text()
+    assert "GOFLAGS" not in (users / "bob.env").read_text() + mixed_host.of(mixed_host.bob, SETTINGS).read_text()
     assert not mixed_host.apply().changes
     settings.write_text(good)
     assert not mixed_host.apply().skipped
-    assert "GOFLAGS" not in (users / "alice.sh").read_text() + settings.read_text()
+    assert "GOFLAGS" not in (users / "alice.env").read_text() + settings.read_text()
 
 
 def outsized(path: pathlib.Path) -> None:
@@ -327,18 +325,16 @@ def test_the_crontab_of_an_unlisted_user_causes_only_a_warning(
 def test_files_of_a_user_who_is_no_longer_listed_cause_only_a_warning(
     mixed_host: Host, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path, has_account: bool, broken: str
 ) -> None:
-    users, login = tmp_path / "users", "ansible_collections.gopherops.devserver.plugins.module_utils._environment"
-    monkeypatch.setattr(apply, "KINDS", [LoginContext(), GoEnvContext()])
+    users = tmp_path / "units"
+    monkeypatch.setattr(apply, "KINDS", [SystemdSystemContext(), GoEnvContext()])
     monkeypatch.setattr(apply, "OWN_DIRECTORIES", [])
-    monkeypatch.setattr(rendered, "USERS", str(users))
-    monkeypatch.setattr(shell, "SCRIPT", f"{tmp_path}/script.sh")
-    monkeypatch.setattr(f"{login}.contexts.login.HOOK", f"{tmp_path}/hook")
+    monkeypatch.setattr(rendered, "UNITS", str(users))
     account = mixed_host.alice.account if has_account else None
     monkeypatch.setattr(rendered, "find_known_account", lambda _name: account)
     monkeypatch.setattr(apply, "user_exists", lambda _name: has_account)
     assert not mixed_host.apply().skipped
     mixed_host.declaration = Declaration([mixed_host.bob], "/g", [], exclusive=True)
-    record, env = users / "alice.sh", mixed_host.of(mixed_host.alice, ENV)
+    record, env = users / "alice.env", mixed_host.of(mixed_host.alice, ENV)
     file = record if broken == "record" else env
     file.unlink()
     outsized(file)

@@ -29,7 +29,7 @@ import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import Outcome
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.sizes import MIB
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import systemd_system
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment import rendered
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls import (
     expected_files,
@@ -65,7 +65,7 @@ def daemon_host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> type
         monkeypatch.setattr(paths, name, str(tmp_path) + getattr(paths, name))
     monkeypatch.setattr(systemctl, "UNIT_DIR", str(tmp_path) + systemctl.UNIT_DIR)
     monkeypatch.setattr(paths, "environment_file", lambda user: f"{tmp_path}/etc/language_server/{user}.env")
-    monkeypatch.setattr(systemd_system, "DIRECTORY", str(tmp_path / "etc/units"))
+    monkeypatch.setattr(rendered, "UNITS", str(tmp_path / "etc/units"))
     monkeypatch.setattr(paths, "APPLIED", f"{tmp_path}/etc/language_server/applied.json")
     monkeypatch.setattr(records, "DIRECTORY", f"{tmp_path}/etc/records")
     monkeypatch.setattr(back_off, "DIRECTORY", f"{tmp_path}/failures")
@@ -260,17 +260,26 @@ def test_what_a_user_made_in_a_directory_of_root_is_removed_as_that_user(daemon_
 
 
 @needs_root
-def test_a_log_over_which_its_user_has_mounted_blocks_no_purge_of_others(daemon_host, systemd, monkeypatch):
+@pytest.mark.parametrize(("kept", "skipped"), [("alice.log", "alice.log"), ("crashes/alice/1.log", "crashes/alice")])
+def test_a_log_over_which_its_user_has_mounted_blocks_no_purge_of_others(
+    daemon_host, systemd, monkeypatch, kept, skipped
+):
     logs = daemon_host.directory / "var/log/gopls"
     monkeypatch.setattr(paths, "LOG_DIR", str(logs))
     daemon_host.apply(daemon_host.user, systemd=252)
     logs.mkdir(parents=True, exist_ok=True)
     for name in ("alice", "bob"):
-        (logs / f"{name}.log").touch()
-    with mounted(logs / "alice.log", "--bind", logs / "bob.log"):
+        (logs / "crashes" / name).mkdir(parents=True, exist_ok=True)
+        for log in (f"{name}.log", f"crashes/{name}/1.log"):
+            (logs / log).touch()
+            # A crash log of an earlier version, in a directory of root.
+            os.chown(logs / log, 12345, 12345)
+    with mounted(logs / kept, "--bind", logs / "bob.log"):
         applied = daemon_host.apply(systemd=252, purge=True)
-        assert [entry.file for entry in applied.skipped] == [str(logs / "alice.log")]
-        assert [path.name for path in logs.iterdir()] == ["alice.log"]
+        assert [entry.file for entry in applied.skipped] == [str(logs / skipped)]
+        assert [entry.user for entry in applied.skipped] == ["alice" if "crashes" in kept else "uid 12345"]
+        left = [str(path.relative_to(logs)) for path in logs.rglob("*") if path.is_file()]
+        assert left == [kept]
     assert daemon_host.apply(systemd=252, purge=True).skipped == [] and not logs.exists()
 
 

@@ -14,7 +14,7 @@ import typing as t
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._host import rollback
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_block import with_block
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_block import BEGIN, with_block
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.rollback import PreviousFile
 
 RUN = "4711"
@@ -107,14 +107,30 @@ def test_a_file_that_cannot_be_restored_keeps_no_other_from_it(changed: Changed)
 
 
 @pytest.mark.parametrize(
-    "make", [lambda path: os.truncate(path, 1 << 42), lambda path: (path.unlink(), os.mkfifo(path))]
+    "make",
+    [lambda path: os.truncate(path, 1 << 42), lambda path: (path.unlink(), os.mkfifo(path)), pathlib.Path.unlink],
 )
-def test_what_the_owner_of_a_file_makes_of_it_keeps_no_other_from_being_restored(
-    changed: Changed, make: t.Callable[[pathlib.Path], object]
+@pytest.mark.parametrize("text", ["old\n", None])
+def test_a_file_of_a_user_is_replaced_without_reading_it(
+    changed: Changed, make: t.Callable[[pathlib.Path], object], text: str | None
 ) -> None:
-    make(changed.directory / "created")
+    created = changed.directory / "created"
+    make(created)
+    host = PreviousFile(str(changed.directory / "changed"), *BEFORE["changed"], *OWNER, "new\n")
+    rollback.write_record(
+        changed.record, RUN, [host, PreviousFile(str(created), text, 0o400, *OWNER, None, of_user=True)]
+    )
     rollback.restore(changed.record)
-    assert read(changed.directory / "changed") == LATIN and (changed.directory / "removed").exists()
+    assert changed.states() == {"changed": BEFORE["changed"], **({"created": (text, 0o400)} if text else {})}
+
+
+def test_any_number_of_marks_takes_little_time(changed: Changed) -> None:
+    write(changed.directory / "created", "# BEGIN gopherops.devserver: x\n" * 50_000, 0o644)
+    write(changed.directory / "changed", f"{BEGIN}\n" * 50_000, 0o640)
+    begin = time.monotonic()
+    rollback.restore(changed.record)
+    assert time.monotonic() - begin < 5
+    assert (changed.directory / "removed").exists()
 
 
 def test_what_a_killed_restoration_left_is_replaced(changed: Changed) -> None:

@@ -9,7 +9,7 @@ import typing as t
 
 from ..._core.addresses import Address
 from ..._core.errors import DevserverError
-from ..._environment.contexts.systemd_system import unit_environment_file
+from ..._environment.rendered import unit_environment_file
 from ..._host.accounts import Account, find_account
 from ..._host.command import SYSTEM_PATH, session_environment
 from ..._systemd.environment_files import assignments_in

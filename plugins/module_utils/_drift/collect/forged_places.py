@@ -13,8 +13,8 @@ import typing as t
 
 from ..._core.provenance import PROCESS, Source
 from ..._environment.contexts.cron import CRONTABS
-from ..._environment.contexts.systemd_system import unit_environment_file
 from ..._environment.declaration import UserEnvironment
+from ..._environment.rendered import unit_environment_file
 from ..._environment.sshd_config import CONFIGURATION
 from ..._host.accounts import Account
 from ..._host.path_names import is_below

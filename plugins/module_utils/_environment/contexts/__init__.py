@@ -10,8 +10,8 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ..rendered import USERS
-from . import pam, systemd_system
+from ..rendered import UNITS, USERS
+from . import pam
 from .base import ContextKind
 from .bash import BashContext
 from .ci import CiKind
@@ -46,4 +46,4 @@ KINDS: t.Sequence[ContextKind] = (
 )
 
 # The directories with nothing but their files, the outer ones first.
-OWN_DIRECTORIES = (os.path.dirname(USERS), USERS, systemd_system.DIRECTORY, pam.DIRECTORY)
+OWN_DIRECTORIES = (os.path.dirname(USERS), USERS, UNITS, pam.DIRECTORY)

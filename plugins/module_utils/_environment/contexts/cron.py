@@ -18,8 +18,9 @@ from ..._host.accounts import Account, find_known_account
 from ..._host.assignments import find_assignments
 from ..._host.command import SYSTEM_PATH, session_environment
 from ..._host.files import read_text
-from ..._host.managed_block import BEGIN, has_block, with_block, without_block
+from ..._host.managed_block import has_block, with_block, without_block
 from ..._host.managed_files import ManagedFile
+from ..._host.rollback import BEGIN
 from ..._systemd import systemctl
 from ..declaration import Declaration, UserEnvironment
 from . import pam, systemd

@@ -4,23 +4,15 @@
 
 from __future__ import annotations
 
-import os
-
 from ..._core.provenance import SET_ENVIRONMENT, Assignment
 from ..._host.accounts import Account
 from ..._host.command import SYSTEM_PATH
 from ..._host.managed_files import ManagedFile, files_of_removed, whole_file
-from ..._systemd import environment_files, quoting, systemctl
+from ..._systemd import environment_files, systemctl
 from ..declaration import Declaration, UserEnvironment
+from ..rendered import unit_environment_file
 from . import systemd
 from .base import Probe, SingleContext
-
-DIRECTORY = "/etc/gopherops/units"
-
-
-def unit_environment_file(user: str) -> str:
-    """Return the file that a unit which runs as ``user`` takes its environment from."""
-    return os.path.join(DIRECTORY, user + ".env")
 
 
 class SystemdSystemContext(SingleContext):
@@ -52,4 +44,5 @@ class SystemdSystemContext(SingleContext):
 
 def _render(user: UserEnvironment) -> str:
     path = ":".join([*user.path, *(entry for entry in SYSTEM_PATH.split(":") if entry not in user.path)])
-    return systemd.render(user, f"PATH={quoting.quoted(path, '$')}\n", dollar="$")
+    # With empty values too: a later run finds here what this one has given to the user.
+    return environment_files.environment_lines({**user.variables, "PATH": path}, dollar="$")
