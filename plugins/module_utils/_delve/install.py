@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import glob
 import os
 import re
@@ -18,6 +19,7 @@ from .._host.files import Changes, read_text
 from .._host.managed_files import FileEdit, ManagedFile, plan_each, plan_edits, write_each
 from .._host.removal import remove_as_owner, remove_empty_directories
 from .._host.skipped_files import SkippedFile, skip_errors
+from .._host.user_access import is_true_or_hangs
 from .._host.user_directories import lacks_user_directory, make_user_directory
 from .._systemd import back_off, reload_journal, systemctl
 from .._systemd.systemctl import UNIT_DIR, manager_runs
@@ -298,14 +300,19 @@ def _verbs(
         state, target = states[service.unit], targets.get(service.process_unit)
         rewritten = _unit_file(service.name) in written or service.unit in owed or systemctl.needs_reload(state)
         changed = rewritten or units.environment_file(service.name) in written
-        running = read_running(service.name, service.account.name, int(state["MainPID"]), programs.dlv, go)
-        outdated = running is not None and bool(running.outdated)
+        check = functools.partial(_is_outdated, service, int(state["MainPID"]), programs.dlv, go)
+        outdated = state["MainPID"] != "0" and is_true_or_hangs(service.account, check)
         for verb in _service_verbs(service, state, target, rewritten, changed or outdated):
             verbs.setdefault(verb, []).append(service.unit)
     for unit, state in systemctl.properties_of([unit_name(name) for name in kept], _PROPERTIES).items():
         for verb in _stop_verbs(state):
             verbs.setdefault(verb, []).append(unit)
     return [(verb, verbs[verb]) for verb in _ORDER if verb in verbs]
+
+
+def _is_outdated(service: DebugService, pid: int, dlv: str, go: str) -> bool:
+    running = read_running(service.name, service.account.name, pid, dlv, go)
+    return running is not None and bool(running.outdated)
 
 
 def _service_verbs(

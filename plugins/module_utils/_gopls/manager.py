@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import re
 import typing as t
@@ -14,6 +15,7 @@ from .._host.command import SYSTEM_PATH, Completed, run
 from .._host.procfs import Process, read_process
 from .._host.removal import remove_as_owner
 from .._host.skipped_files import SkippedFile, skip_errors
+from .._host.user_access import is_true_or_hangs
 from .._systemd import systemctl
 from .._systemd.environment_files import last_change, outdated_variables, variables_in
 from .._systemd.systemctl import manager_runs
@@ -98,15 +100,22 @@ def _outdated_daemons(expected: ExpectedDaemons) -> list[str]:
 
     The environment has the declared variables, the limit of the heap and the variables of the workarounds. The limits
     of the cgroup need no restart. Any other change, such as the place of the log, waits for the next start, so that
-    editors stay connected.
+    editors stay connected. A daemon whose user keeps root from reading its environment in time is restarted too.
     """
-    binary = os.path.realpath(expected.daemon.gopls)
-    outdated = []
-    for name, pid in zip(expected.names, systemctl.main_processes(list(map(paths.daemon_unit, expected.names)))):
-        daemon = read_process(pid)
-        if daemon and (daemon.program != binary or _outdated_variables(daemon, name, expected)):
-            outdated.append(name)
-    return outdated
+    accounts = [user.account for user in expected.users]
+    pids = systemctl.main_processes([paths.daemon_unit(account.name) for account in accounts])
+    checks = {
+        account: functools.partial(_is_outdated, pid, account.name, expected)
+        for account, pid in zip(accounts, pids)
+        if pid
+    }
+    return [account.name for account, check in checks.items() if is_true_or_hangs(account, check)]
+
+
+def _is_outdated(pid: int, user: str, expected: ExpectedDaemons) -> bool:
+    daemon = read_process(pid)
+    other = daemon and daemon.program != os.path.realpath(expected.daemon.gopls)
+    return bool(daemon and (other or _outdated_variables(daemon, user, expected)))
 
 
 def _outdated_variables(daemon: Process, user: str, expected: ExpectedDaemons) -> list[str]:

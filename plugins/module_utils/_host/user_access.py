@@ -159,6 +159,18 @@ def each_as(
     return {**results, **_without_result(account, list(items)[len(results) :], 0 if in_time else seconds)}
 
 
+def is_true_or_hangs(account: Account, function: t.Callable[[], object]) -> bool:
+    """Return whether the result of ``function``, which inspects processes of ``account`` as root, is true or is late.
+
+    The environment of a process is in its memory, for which its user can map a file that does not respond.
+    """
+    item = f"the environment of processes of {account.name}"
+    try:
+        return each_as(account, lambda _item: bool(function()), {item: None}, as_root=True)[item]()
+    except TimedOut:
+        return True
+
+
 def call_in_time(function: t.Callable[[], T], path: str, seconds: float = 0) -> T:
     """Return the result of ``function``, which accesses ``path`` as root, from a process like that of ``each_as``."""
     assert_single_thread(f"access to {path}")

@@ -43,7 +43,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._gopls import 
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.expected import DaemonOptions, ExpectedDaemons
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.memory_limits import Limits
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.options import ValidOptions
-from ansible_collections.gopherops.devserver.plugins.module_utils._host import records
+from ansible_collections.gopherops.devserver.plugins.module_utils._host import records, user_access
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import back_off, systemctl
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.environment_files import assignments_in
@@ -257,6 +257,18 @@ def test_what_a_user_made_in_a_directory_of_root_is_removed_as_that_user(daemon_
         subprocess.run(["chown", "-R", "12345:12345", sockets / name], check=True)
     assert daemon_host.apply(systemd=252, **options).skipped == []
     assert list(sockets.glob("*")) == []
+
+
+def test_a_daemon_whose_environment_cannot_be_read_in_time_is_restarted(daemon_host, systemd, monkeypatch):
+    """Its user can map a file of a file system that hangs in the place of it."""
+    expected = daemon_host.apply(daemon_host.user, check=True, systemd=252).expected
+    monkeypatch.setattr(systemctl, "main_processes", lambda units: [os.getpid() for _unit in units])
+    monkeypatch.setattr(user_access, "LIMIT", 0.5)
+    monkeypatch.setattr(user_access, "_UNRESPONSIVE", {})
+    monkeypatch.setattr(manager, "read_process", lambda _pid: time.sleep(60))
+    begin = time.monotonic()
+    assert manager._outdated_daemons(expected) == [ME]
+    assert time.monotonic() - begin < 10
 
 
 @needs_root
