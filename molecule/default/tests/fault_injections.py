@@ -807,7 +807,7 @@ TOOLS = {
 
 RUNNING = {
     "a variable of the manager of all units": Injection(
-        "systemctl set-environment GOTMPDIR=/sysenv",
+        "systemctl set-environment GOTMPDIR=/var/tmp",
         dict.fromkeys(findings_per_user("GD102", "GOTMPDIR"), Place("set-environment")),
         undo="systemctl unset-environment GOTMPDIR",
         alone=True,

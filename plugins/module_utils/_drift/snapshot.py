@@ -217,9 +217,7 @@ class Snapshot:
     def _fix_source(self, cell: Cell) -> str:
         source = cell.source
         if source == SET_ENVIRONMENT:
-            by_user = cell.context == "systemd_user"
-            command = f"systemctl{' --user' if by_user else ''} unset-environment {cell.variable}"
-            return f"run '{command}' as {cell.user if by_user else 'root'}"
+            return unset_in_manager(cell.variable, cell.context, cell.user)
         if source is None or source.line is None or is_default(source):
             context = self._context(cell)
             path = context.checkout_file if context else ""
@@ -271,6 +269,13 @@ class Snapshot:
         """Return an action, or that provisioning is to edit the file, if it can."""
         manage = self.managed_files.unmanaged.get(path)
         return f"{action}, or {manage}" if manage else action
+
+
+def unset_in_manager(variable: str, context: str, user: str) -> str:
+    """Return the action that removes a variable which was set in a running manager of systemd."""
+    by_user = context == "systemd_user"
+    command = f"systemctl{' --user' if by_user else ''} unset-environment {variable}"
+    return f"run '{command}' as {user if by_user else 'root'}"
 
 
 def delete_line(cell: Cell, source: Source) -> str:

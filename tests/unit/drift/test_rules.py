@@ -494,6 +494,12 @@ def test_a_line_of_the_user_with_a_path_of_a_version_manager_is_to_be_corrected(
     assert finding.remedy.text.startswith(f"delete or correct {file}:1")
 
 
+def test_a_missing_path_in_a_running_manager_is_removed_there(fake_host: t.Any) -> None:
+    (finding,) = fake_host.findings(fake_host("systemd_system", environment={"CC": "/no/cc"}))
+    command = "run 'systemctl unset-environment CC' as root, or install the program"
+    assert (finding.rule.id, finding.remedy.text) == ("GD606", command)
+
+
 def test_keys_with_a_command_are_one_note_of_their_user(fake_host: t.Any) -> None:
     lines = [Source("file", "/home/a/.ssh/authorized_keys", number) for number in (2, 5)]
     (finding,) = fake_host.findings(fake_host(), forced_keys={"a": ForcedKeys(lines, 3)})

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import typing as t
 
-from ..._core.provenance import Source
+from ..._core.provenance import SET_ENVIRONMENT, Source
 from ..._toolchain.workspaces import Mismatch
 from ..finding import Finding, Remedy, Rule, describe_program_flag, propose_value, shortened
 from ..records.observation import MissingPath
-from ..snapshot import Row, Snapshot, once_per_user
+from ..snapshot import Row, Snapshot, once_per_user, unset_in_manager
 
 MAY_SWITCH = Rule(
     "GD601",
@@ -122,8 +122,10 @@ def _missing(item: MissingPath) -> Finding:
     state = "which is no directory" if is_directory else f"which {name} cannot run"
     cause = f"{item.variable} is {shortened(item.value)}, from {item.source}, {state}"
     otherwise = "create the directory" if is_directory else "install the program"
-    remedy = Remedy(f"delete or correct {item.variable} at {item.source}, or {otherwise}")
-    return row.finding(MISSING, cause, remedy, item.variable, item.source)
+    action = f"delete or correct {item.variable} at {item.source}"
+    if item.source == SET_ENVIRONMENT:
+        action = unset_in_manager(item.variable, item.observation.context.name, name)
+    return row.finding(MISSING, cause, Remedy(f"{action}, or {otherwise}"), item.variable, item.source)
 
 
 def _target(row: Row) -> t.Iterator[Finding]:
