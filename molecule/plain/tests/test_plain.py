@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 
 SERVICE = {"name": "api", "user": "alice", "workspace": "/home/alice", "package": ".", "listen": "127.0.0.1:2345"}
-CONTEXTS = {"goenv", "login", "bash", "zsh", "fish", "ssh", "ssh_terminal", "vscode_server"}
+CONTEXTS = {"goenv", "login", "bash", "zsh", "fish", "ssh", "ssh_terminal", "vscode_server", "vscode_debug"}
 
 
 @pytest.mark.parametrize("user", ["alice", "zoe", "finn"])
@@ -22,6 +22,14 @@ def test_there_are_no_findings_and_no_contexts_of_systemd(play):
     assert (run.returncode, run.findings) == (0, set()), run.output
     assert {cell["context"] for cell in run.report["cells"]} == CONTEXTS
     assert {(server["mode"], server["running"]) for server in run.report["language_servers"]} == {("per-editor", False)}
+
+
+def test_a_workspace_is_ready_to_be_built(host):
+    """It is cloned, and git shows nothing of what the editor and go got."""
+    command = "cd ~/shop && git status --porcelain && ls .vscode *.code-workspace && go run ./api"
+    output = host.check_output(f"ssh -o BatchMode=yes -o StrictHostKeyChecking=accept-new alice@localhost '{command}'")
+    assert output.split() == ["shop.code-workspace", ".vscode:", "extensions.json", "launch.json", "tasks.json"]
+    assert host.file("/home/alice/shop/.git/config").user == "alice"
 
 
 def test_a_debug_service_is_rejected(reject_each):

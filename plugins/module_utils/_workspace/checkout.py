@@ -94,22 +94,21 @@ def _remedy(reason: str, entry: WorkspaceEntry) -> str:
 
 def _update(git: Git, entry: WorkspaceEntry, warnings: list[str], *, check: bool) -> CheckoutChange | None:
     status = git.status()
-    target = git.find_target() if status else None
-    change = None
+    reason, change = "", None
     if status is None:
         reason = "git cannot read it; 'git status' in it shows the cause"
     elif git.origin() != entry.repo:
         reason = "it was cloned from another repository"
-    elif not isinstance(target, Target):
-        reason = f"the remote does not respond as expected: {reason_of(target)}" if target else ""
     else:
-        reason = "" if status.commit == target.commit else _reason_to_keep(git, status, target)
-        if not reason and status.commit != target.commit:
-            change = CheckoutChange(f"{status.commit}\n", f"{target.commit} ({target})\n", True)
-    if change and isinstance(target, Target) and not check:
-        completed = git.update(target)
-        if not completed.ok:
-            reason, change = f"git does not update it without a loss: {reason_of(completed)}", None
+        target = git.find_target()
+        if not isinstance(target, Target):
+            reason = f"the remote does not respond as expected: {reason_of(target)}"
+        elif status.commit != target.commit:
+            reason = _reason_to_keep(git, status, target)
+            completed = None if reason or check else git.update(target)
+            if completed and not completed.ok:
+                reason = f"git does not update it without a loss: {reason_of(completed)}"
+            change = None if reason else CheckoutChange(f"{status.commit}\n", f"{target.commit} ({target})\n", True)
     if reason:
         warnings.append(
             f"{git} stays as it is: {reason}. To fix this: let the user bring it to"

@@ -16,7 +16,7 @@ from .programs import UserPrograms
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _POINTER = "^version https://git-lfs.github.com/spec/v1$"
-# Seconds that a query of the remote may take: it is made in each run.
+# Seconds that a query may take, also one of the remote: each plan makes some, for all users.
 _QUERY_TIMEOUT = 20
 _SSH = ("ssh", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", "-o", "ConnectTimeout=10")
 # Clones beside the destination, and renames: a killed clone is no workspace.
@@ -80,9 +80,17 @@ class Git:
     def __str__(self) -> str:
         return f"the workspace {self._entry.path} of user {self._programs.user.account.name}"
 
-    def run(self, *words: str, timeout: float = 0) -> Completed:
-        """Run a command of git in the workspace."""
-        return self._programs.run(self._entry.path, ["git", *words], env=self._env, timeout=timeout)
+    def run(self, *words: str, timeout: float | None = None) -> Completed:
+        """Run a command of git in the workspace; ``timeout`` 0 means that of the user's programs.
+
+        Raises DevserverError for a query that times out, unless it is one of the remote: the user can make all hang.
+        """
+        limit = _QUERY_TIMEOUT if timeout is None else timeout
+        completed = self._programs.run(self._entry.path, ["git", *words], env=self._env, timeout=limit)
+        if completed.returncode is None and words[0] != "ls-remote":
+            remedy = f"find out as this user why 'git {words[0]}' does not finish there"
+            raise completed.error(f"git {words[0]} in {self}", remedy=remedy)
+        return completed
 
     def clone(self) -> Completed:
         """Make the workspace."""
@@ -123,7 +131,7 @@ class Git:
         if local and local.ok:
             return Target("tag", ref, local.stdout.strip())
         names = [f"refs/heads/{ref}", f"refs/tags/{ref}", f"refs/tags/{ref}^{{}}"] if ref else ["HEAD"]
-        completed = self.run("ls-remote", "--symref", "origin", *names, timeout=_QUERY_TIMEOUT)
+        completed = self.run("ls-remote", "--symref", "origin", *names)
         if not completed.ok:
             return completed
         pairs = [line.split("\t", 1) for line in completed.stdout.splitlines() if "\t" in line]
@@ -150,14 +158,14 @@ class Git:
         """Bring the checkout to ``target``, and fail instead of losing a change."""
         if target.kind == "branch":
             refspec = f"+refs/heads/{target.name}:refs/remotes/origin/{target.name}"
-            fetched = self.run("fetch", "--quiet", "origin", refspec)
-            return self.run("merge", "--ff-only", "--quiet", "FETCH_HEAD") if fetched.ok else fetched
+            fetched = self.run("fetch", "--quiet", "origin", refspec, timeout=0)
+            return self.run("merge", "--ff-only", "--quiet", "FETCH_HEAD", timeout=0) if fetched.ok else fetched
         if not self.run("cat-file", "-e", f"{target.commit}^{{commit}}").ok:
             refspec = f"refs/tags/{target.name}:refs/tags/{target.name}" if target.name else target.commit
-            fetched = self.run("fetch", "--quiet", "origin", refspec)
+            fetched = self.run("fetch", "--quiet", "origin", refspec, timeout=0)
             if not fetched.ok:
                 return fetched
-        return self.run("checkout", "--quiet", "--detach", target.commit)
+        return self.run("checkout", "--quiet", "--detach", target.commit, timeout=0)
 
     def find_missing_parts(self) -> t.Iterator[str]:
         """Yield what the checkout lacks of its commit, with the remedy."""

@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 import typing as t
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.workspace_entry import parse_entry
+from ansible_collections.gopherops.devserver.plugins.module_utils._workspace import git
 
 from .conftest import Developer
 
@@ -153,6 +155,17 @@ def test_a_failing_clone_stops_no_other_and_leaves_nothing(developer: Developer)
     assert outcome.failure and str(developer.shop) in str(outcome.failure) and "does not" in str(outcome.failure)
     assert (good / "main.go").exists() and not developer.shop.exists()
     assert not [path.name for path in developer.home.iterdir() if "unfinished" in path.name]
+
+
+def test_a_checkout_that_its_user_makes_hang_costs_one_time_limit(
+    developer: Developer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    developer.converge(repo=developer.url)
+    developer.git("config", "core.fsmonitor", "sleep 60; false", at=developer.shop)
+    monkeypatch.setattr(git, "_QUERY_TIMEOUT", 1)
+    start = time.monotonic()
+    outcome = developer.converge(repo=developer.url)
+    assert "git status in the workspace" in str(outcome.failure) and time.monotonic() - start < 10
 
 
 def test_other_files_are_no_workspace(developer: Developer) -> None:
