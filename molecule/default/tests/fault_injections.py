@@ -554,7 +554,7 @@ RIGHTS = {
             # What is for every user lacks what is the user's own.
             **at(
                 "/etc/gopherops/go-environment.sh",
-                '  export PATH="${__go_first#:}${__go_rest:+:$__go_rest}"',
+                "  (__go_path /usr/local/go/bin /usr/local/bin) && __go_path /usr/local/go/bin /usr/local/bin",
                 findings_of("GD103", "alice", ("login", "bash", "zsh", "ssh_terminal", "vscode_server"), "PATH"),
             ),
         },

@@ -193,3 +193,12 @@ def test_forged_changes_of_a_local_variable_take_linear_time():
 def test_a_declared_variable_may_have_any_name(tmp_path, name):
     found = traced(tmp_path, f"\n{name}=/a\nGOBIN=/b\n", declared=[name])
     assert found[-2:] == [(name, "/a", 2), ("GOBIN", "/b", 3)]
+
+
+def test_the_line_that_calls_the_collections_own_function_sets_path(tmp_path):
+    text = "__go_path() {\n  x=1\n  PATH=$1:$PATH\n}\n__go_path /a\n__go_path /b\n"
+    assert traced(tmp_path, text) == [("PATH", "/a:/usr/bin:/bin", 5), ("PATH", "/b:/a:/usr/bin:/bin", 6)]
+    (tmp_path / ".zshrc").write_text(text)
+    start_up = Startup(ACCOUNT._replace(home=str(tmp_path)), ["-i"], {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"})
+    in_zsh = [item for item in trace_zsh(start_up, 10) if item.source.file == str(tmp_path / ".zshrc")]
+    assert [item.source.line for item in in_zsh if item.name == "PATH"] == [5, 6]
