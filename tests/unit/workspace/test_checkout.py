@@ -11,9 +11,14 @@ import typing as t
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.workspace import (
+    accept_services,
+    reject_missing_workspaces,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.workspace_entry import parse_entry
 from ansible_collections.gopherops.devserver.plugins.module_utils._workspace import git
 
+from ..delve.samples import service
 from .conftest import Developer
 
 
@@ -29,6 +34,15 @@ def test_a_clone_belongs_to_its_user_and_a_second_run_changes_nothing(developer:
     assert {path.stat().st_uid for path in (developer.shop, *developer.shop.rglob("*"))} == {developer.account.uid}
     again = developer.converge(repo=developer.url)
     assert not changed(again) and not again.warnings
+
+
+def test_a_plan_does_not_miss_what_the_clone_brings(developer: Developer) -> None:
+    api = service(account=developer.account, workspace=str(developer.shop), package_dir=f"{developer.shop}/cmd/api")
+    with pytest.raises(DevserverError, match="does not exist"):
+        reject_missing_workspaces([api])
+    developer.converge(check=True, repo=developer.url)
+    reject_missing_workspaces([api])
+    assert accept_services([api], skipped := []) == [api] and not skipped
 
 
 def test_an_unchanged_workspace_follows_its_branch(developer: Developer) -> None:
