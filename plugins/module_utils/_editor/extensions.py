@@ -21,10 +21,10 @@ ROLE = "editor"
 # Where the files of extensions are, which all users can read.
 STORE = "/usr/local/lib/gopherops/extensions"
 _PATTERNS = {
-    "name": re.compile(r"[A-Za-z0-9][\w-]*\.[A-Za-z0-9][\w.-]*\Z", re.ASCII),
-    "version": re.compile(r"\d[\w.+-]*\Z", re.ASCII),
-    "sha256": re.compile(r"[0-9a-f]{64}\Z"),
-    "url": re.compile(r"(https?://\S+)?\Z"),
+    "name": re.compile(r"\A[A-Za-z0-9][\w-]*\.[A-Za-z0-9][\w.-]*\Z", re.ASCII),
+    "version": re.compile(r"\A\d[\w.+-]*\Z", re.ASCII),
+    "sha256": re.compile(r"\A[0-9a-f]{64}\Z"),
+    "url": re.compile(r"\A(https?://\S+)?\Z"),
 }
 # The server's list of the extensions that are installed.
 LIST = "extensions.json"
@@ -85,7 +85,7 @@ class Extension(t.NamedTuple):
         return os.path.join(STORE, f"{self.sha256}.vsix")
 
 
-class Place(t.NamedTuple):
+class ExtensionPlace(t.NamedTuple):
     """An extension in the directory ``root`` of a user's server; a server other than the first need not be there."""
 
     root: str
@@ -118,17 +118,19 @@ def parse_extensions(entries: t.Sequence[t.Mapping[str, t.Any]]) -> list[Extensi
     return extensions
 
 
-def extension_places(extensions: t.Iterable[Extension], roots: t.Sequence[str]) -> dict[str, Place]:
+def extension_places(extensions: t.Iterable[Extension], roots: t.Sequence[str]) -> dict[str, ExtensionPlace]:
     """Return the places of extensions, by their paths."""
     places = [
-        Place(root, extension.name, extension.version, extension.directory, root == roots[0])
+        ExtensionPlace(root, extension.name, extension.version, extension.directory, root == roots[0])
         for extension in extensions
         for root in roots
     ]
     return {place.path: place for place in places}
 
 
-def missing_places(account: Account, places: t.Mapping[str, Place], skipped: list[SkippedFile]) -> list[Place]:
+def missing_places(
+    account: Account, places: t.Mapping[str, ExtensionPlace], skipped: list[SkippedFile]
+) -> list[ExtensionPlace]:
     """Return the places in which the extension is not installed."""
     states = each_as(account, is_missing, places)
     missing = []
@@ -139,7 +141,7 @@ def missing_places(account: Account, places: t.Mapping[str, Place], skipped: lis
     return missing
 
 
-def is_missing(place: Place) -> bool:
+def is_missing(place: ExtensionPlace) -> bool:
     """Return whether an extension is to be installed. Runs with the user's rights."""
     if not place.first and not os.path.isdir(os.path.dirname(place.root)):
         return False

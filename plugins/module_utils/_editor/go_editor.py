@@ -27,8 +27,8 @@ from .._host.skipped_files import SkippedFile, find_failure, skip_errors, split_
 from .._host.user_access import has_home
 from .._jsonc.editor import Merge
 from . import extensions, installation, servers
-from .extensions import ROLE, Extension, Place, extension_roots, helper_files
-from .servers import Server
+from .extensions import ROLE, Extension, ExtensionPlace, extension_roots, helper_files
+from .servers import EditorServer
 from .settings import defaults_for, pinned_tools, validate
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
@@ -71,14 +71,14 @@ _VERSION = re.compile(r"(\d+(\.\d+){1,2})?\Z")
 class ExtensionPlan(t.NamedTuple):
     """The extensions of users to install and to remove, each with its place."""
 
-    install: t.Sequence[tuple[Account, Extension, Place]]
-    remove: t.Sequence[tuple[Account, Place]]
+    install: t.Sequence[tuple[Account, Extension, ExtensionPlace]]
+    remove: t.Sequence[tuple[Account, ExtensionPlace]]
 
 
 class ServerPlan(t.NamedTuple):
     """The servers of users to unpack, and the commits of those to remove, each with the directory of extensions."""
 
-    install: t.Sequence[tuple[Account, Server, str]]
+    install: t.Sequence[tuple[Account, EditorServer, str]]
     remove: t.Sequence[tuple[Account, str, str]]
 
 

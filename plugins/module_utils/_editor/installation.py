@@ -21,7 +21,7 @@ from .._host.removal import remove_paths
 from .._host.user_access import call_as, each_as
 from .._toolchain.fetch import Unreachable, fetch
 from . import extensions
-from .extensions import Extension, Place, identity, is_missing, listed_extensions
+from .extensions import Extension, ExtensionPlace, identity, is_missing, listed_extensions
 
 # The directory of an archive that has the extension.
 _CONTENT = "extension/"
@@ -70,7 +70,7 @@ def provide(pinned: Pinned, timeout: float) -> None:
         )
 
 
-def install(account: Account, extension: Extension, place: Place) -> None:
+def install(account: Account, extension: Extension, place: ExtensionPlace) -> None:
     """Install an extension for a user, with the server's own program if there is one. Raises DevserverError."""
     servers = call_as(account, lambda: _servers(place.root))
     if servers:
@@ -92,7 +92,7 @@ def _servers(root: str) -> list[str]:
     return sorted(paths, key=os.path.getmtime, reverse=True)
 
 
-def _unpack(file: str, place: Place) -> None:
+def _unpack(file: str, place: ExtensionPlace) -> None:
     """Unpack an extension where the server finds it, unless it is installed. Runs with the user's rights."""
     if not is_missing(place):
         return
@@ -139,16 +139,16 @@ def _write_list(root: str, entries: t.Sequence[t.Any], directory: str) -> None:
     os.replace(path, os.path.join(root, extensions.LIST))
 
 
-def uninstall(account: Account, place: Place) -> None:
+def uninstall(account: Account, place: ExtensionPlace) -> None:
     """Remove an extension of a user. Raises DevserverError."""
     each_as(account, _remove, {place.path: place}, seconds=_SECONDS)[place.path]()
 
 
-def is_installed(account: Account, place: Place) -> bool:
+def is_installed(account: Account, place: ExtensionPlace) -> bool:
     return call_as(account, lambda: os.path.isdir(place.path))
 
 
-def _remove(place: Place) -> None:
+def _remove(place: ExtensionPlace) -> None:
     """Runs with the user's rights."""
     listed = listed_extensions(place.root)
     with tempfile.TemporaryDirectory(prefix=".devserver-", dir=place.root) as directory:

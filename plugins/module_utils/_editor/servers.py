@@ -29,7 +29,7 @@ _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 _SECONDS = 120.0
 
 
-class Server(t.NamedTuple):
+class EditorServer(t.NamedTuple):
     """A pinned server; its archive of that digest is in the store of extensions, or is fetched from ``url``."""
 
     commit: str
@@ -49,9 +49,9 @@ class Server(t.NamedTuple):
         return os.path.join(extensions.STORE, f"{self.sha256}.tar.gz")
 
 
-def parse_servers(entries: t.Sequence[t.Mapping[str, t.Any]]) -> list[Server]:
+def parse_servers(entries: t.Sequence[t.Mapping[str, t.Any]]) -> list[EditorServer]:
     """Return the servers of a module's option. Raises DevserverError."""
-    servers = [Server(*(entry[name] or "" for name in Server._fields)) for entry in entries]
+    servers = [EditorServer(*(entry[name] or "" for name in EditorServer._fields)) for entry in entries]
     for server in servers:
         if not _COMMIT.match(server.commit) or not _DIGEST.match(server.sha256):
             raise DevserverError(
@@ -74,7 +74,7 @@ def is_present(account: Account, root: str, commit: str) -> bool:
     return call_as(account, lambda: os.path.isdir(directory) and os.path.isdir(link))
 
 
-def install(account: Account, server: Server, root: str) -> None:
+def install(account: Account, server: EditorServer, root: str) -> None:
     """Unpack a server for a user. Raises DevserverError."""
     paths = server_paths(root, server.commit)
     # It takes longer than files do, so it has a limit of its own.
