@@ -109,6 +109,8 @@ def _unpack(file: str, place: ExtensionPlace) -> None:
                 "version": place.version,
                 "location": {"$mid": 1, "path": place.path, "scheme": "file"},
                 "relativeLocation": place.directory,
+                # As the server's own program notes it: the editor does not update it.
+                "metadata": {"pinned": True, "source": "vsix"},
             }
             others = [entry for entry in listed if identity(entry)[0] != place.name.lower()]
             _write_list(place.root, [*others, entry], directory)

@@ -112,6 +112,8 @@ def test_a_server_with_a_list_gets_an_entry_in_place_of_another_version(host: Ho
     host.run(entry)
     mine = ("me.mine", "1", "/mine")
     assert host.listed() == [("Golang.go", "0.42.1", f"{host.extensions}/golang.go-0.42.1"), mine]
+    content = json.loads((host.extensions / "extensions.json").read_text())
+    assert [one["identifier"]["id"] for one in content if one.get("metadata", {}).get("pinned")] == ["Golang.go"]
     assert host.run(entry).result["changed"] is False
     # With all of its state, and only with that, it is installed.
     (host.extensions / "extensions.json").write_text(json.dumps([own]))
