@@ -53,6 +53,7 @@ options:
     description:
       - Extensions of VS Code, which every listed user gets in these versions, with the program of the user's own server
         where there is one, otherwise in the directory where its first start finds them. No network is used for that.
+      - Users who get extensions get the first of O(vscode_settings) too, also without O(vscode_create).
       - An extension that leaves the list stays until its user, or all, are removed.
     type: list
     elements: dict

@@ -105,7 +105,7 @@ def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
         changes.add(place.path, "", f"{extension.name} {extension.version} of {account.name}\n")
     for account, place in plan.remove:
         changes.add(place.path, f"{place.name} {place.version} of {account.name}\n", "")
-    edits = plan_each(_files(declaration, params, departed, everybody=absent), skipped)
+    edits = plan_each(_files(declaration, params, departed, skipped), skipped)
     if not check:
         edits = write_each(edits, skipped, functools.partial(_keeps, departed=departed, skipped=skipped))
         if absent:
@@ -162,7 +162,7 @@ def _plan_extensions(
     install = []
     for user in declaration.users if declared else ():
         # Before a first login that makes it, there is no home.
-        if not has_home(user.account):
+        if not _has_home(user.account, skipped):
             continue
         places = extensions.extension_places(declared.values(), extension_roots(user.vscode_settings))
         missing = extensions.missing_places(user.account, places, skipped)
@@ -233,17 +233,18 @@ def _schema(gopls: str) -> Schema:
 
 
 def _files(
-    declaration: Declaration, params: t.Mapping[str, t.Any], departed: t.Sequence[str], *, everybody: bool
+    declaration: Declaration, params: t.Mapping[str, t.Any], departed: t.Sequence[str], skipped: list[SkippedFile]
 ) -> list[ManagedFile]:
     settings = _declared_settings(declaration, params)
     files = []
     for user in declaration.users:
+        # Who gets extensions uses the editor. Before a first login that makes it, there may be no home.
+        create = (declaration.vscode_create or bool(params["extensions"])) and _has_home(user.account, skipped)
         for number, path in enumerate(user.vscode_settings):
-            create = declaration.vscode_create and number == 0
-            files.append(settings.file(user.account, path, create=create))
+            files.append(settings.file(user.account, path, create=create and number == 0))
         for directory, values in user.workspace_settings.items():
             files.append(_workspace_file(user.account, directory, values))
-        files += helper_files(user.account, extension_roots(user.vscode_settings), present=True)
+        files += _helpers(user.account, user.vscode_settings, skipped, present=True)
     record = {
         "vscode_settings": declaration.vscode_settings,
         "users": [user.account.name for user in declaration.users],
@@ -254,12 +255,27 @@ def _files(
     for account in filter(None, map(find_known_account, departed)):
         paths = machine_settings(account, templates)
         files += [settings.cleared_file(account, path) for path in paths]
-        files += helper_files(account, extension_roots(paths), present=False)
+        files += _helpers(account, paths, skipped, present=False)
     if declaration.users:
         files.append(record_file(ROLE, record))
-    elif everybody:
+    elif params["state"] == "absent":
         files.append(ManagedFile(record_path(ROLE), lambda _now: None))
     return [*files, settings.record(departed.__contains__)]
+
+
+def _has_home(account: Account, skipped: list[SkippedFile]) -> bool:
+    """Return whether there is a home; a first login may make it. One that does not respond is skipped."""
+    with skip_errors(skipped, account.name, account.home):
+        return has_home(account)
+    return False
+
+
+def _helpers(
+    account: Account, settings: t.Sequence[str], skipped: list[SkippedFile], *, present: bool
+) -> list[ManagedFile]:
+    with skip_errors(skipped, account.name, account.home):
+        return helper_files(account, extension_roots(settings), present=present)
+    return []
 
 
 def _declared_settings(declaration: Declaration, params: t.Mapping[str, t.Any]) -> MachineSettings:

@@ -97,6 +97,9 @@ def test_the_first_start_of_a_server_finds_what_was_unpacked(host: Host) -> None
         "main.js": 0,
         "bin/run.sh": 0o111,
     }
+    # Before the first connection, nothing else has made these.
+    settings = json.loads((host.server / "data/Machine/settings.json").read_text())
+    assert "staticcheck" in settings["go.alternateTools"]
     # No server has written a list yet, and nobody uses the other one.
     assert sorted(path.name for path in host.extensions.iterdir()) == ["golang.go-0.42.1"]
     assert not (host.directory / "home/code-server").exists()

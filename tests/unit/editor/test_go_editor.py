@@ -16,7 +16,7 @@ import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import Outcome
-from ansible_collections.gopherops.devserver.plugins.module_utils._editor import go_editor
+from ansible_collections.gopherops.devserver.plugins.module_utils._editor import extensions, go_editor
 from ansible_collections.gopherops.devserver.plugins.module_utils._editor.vscode_go import (
     SETTINGS,
     SINCE,
@@ -272,3 +272,17 @@ def test_a_removed_user_loses_the_settings(host: Host) -> None:
     host.run()
     host.run(users=[{"name": ME, "state": "absent"}])
     assert not pathlib.Path(host.settings).exists()
+
+
+def test_a_home_that_cannot_be_read_is_one_users_finding(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as one whose file system hangs: all other users get their settings."""
+
+    def hangs(account: t.Any, function: t.Callable[[], t.Any]) -> t.NoReturn:
+        raise DevserverError(f"the home of {account.name} does not respond")
+
+    monkeypatch.setattr(extensions, "call_as", hangs)
+    outcome = host.run()
+    assert {(entry["user"], entry["reason"]) for entry in outcome.result["skipped_files"]} == {
+        (ME, f"the home of {ME} does not respond.")
+    }
+    assert json.loads(host.settings.read_text())["go.showWelcome"] is False
