@@ -34,7 +34,7 @@ def _describe(name: str, variables: t.Any, user: str) -> dict[str, t.Any]:
         "name": name,
         "address": variables.get("ansible_host", name),
         "port": variables.get("ansible_port", 22),
-        "jump": variables.get("remote_access_client_jump", jump.group(1) if jump else ""),
+        "jump": variables.get("remote_access_client_jump") or (jump.group(1) if jump else ""),
         "keys": variables.get("remote_access_client_keys", {}).get("stdout_lines", []),
         "forwards": [*ports, *variables.get("remote_access_client_forwards", [])],
     }

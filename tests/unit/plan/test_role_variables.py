@@ -37,6 +37,7 @@ WRONG: dict[str, list[t.Any]] = {
 WRONG_ELEMENTS: dict[str, list[t.Any]] = {
     "str": [[True], [GARBAGE], ["a\nb"]],
     "path": [[7], [GARBAGE], ["/a\0b"]],
+    "int": [["many"], [1.5], [GARBAGE]],
     "dict": ["gopls", ["gopls"], [7], [GARBAGE, "x"]],
     "raw": [],
 }

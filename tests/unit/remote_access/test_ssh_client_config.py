@@ -176,7 +176,7 @@ def test_the_inventory_describes_hosts() -> None:
             "remote_access_client_forwards": [8080],
         },
         "dev2": {"ansible_ssh_common_args": "-J first,second", "remote_access_client_keys": {"skipped": True}},
-        "dev3": {"ansible_ssh_extra_args": "-o 'ProxyJump bastion'", "remote_access_client_jump": ""},
+        "dev3": {"ansible_ssh_extra_args": "-o 'ProxyJump bastion'", "remote_access_client_jump": "other"},
     }
     dev1, dev2, dev3 = ssh_hosts(["dev1", "dev2", "dev3"], hostvars, "alice")
     assert dev1 == {
@@ -184,4 +184,4 @@ def test_the_inventory_describes_hosts() -> None:
         "forwards": [2345, 8080],
     }  # fmt: skip
     assert (dev2["address"], dev2["port"], dev2["jump"], dev2["keys"]) == ("dev2", 22, "first,second", [])
-    assert dev3["jump"] == ""
+    assert dev3["jump"] == "other"
