@@ -32,6 +32,11 @@ def test_a_workspace_is_ready_to_be_built(host):
     assert host.file("/home/alice/shop/.git/config").user == "alice"
 
 
+def test_a_workspace_is_cloned_over_ssh_with_a_deploy_key(host):
+    assert host.file("/home/zoe/shop/go.work").user == "zoe"
+    assert "ssh -i /home/zoe/.ssh/deploy" in host.file("/home/zoe/shop/.git/config").content_string
+
+
 def test_a_debug_service_is_rejected(reject_each):
     run = reject_each({"service": {"debugger_services": [SERVICE]}})["service"]
     run.expect_rejection(["debug services need systemd", "leave debugger_services empty"])
