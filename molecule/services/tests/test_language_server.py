@@ -46,6 +46,28 @@ FAULT = {
 }
 
 
+# What editors and agents do: each starts the command, some with an option of their own, and initializes it.
+CLIENTS = """python3 - <<'END'
+import json
+import subprocess
+
+def start(*options):
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    process = subprocess.Popen(["gopls-shared", *options], cwd="/home/alice/service", **pipes)
+    parameters = {"processId": None, "rootUri": "file:///home/alice/service", "capabilities": {}}
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": parameters}).encode()
+    process.stdin.write(b"Content-Length: %d\\r\\n\\r\\n%s" % (len(body), body))
+    process.stdin.flush()
+    assert process.stdout.readline().startswith(b"Content-Length: ")
+    return process
+
+clients = [start(), start("-remote=auto"), start("serve")]
+print(subprocess.check_output(["gopls-shared", "remote", "sessions"], text=True))
+for client in clients:
+    client.kill()
+END"""
+
+
 @pytest.fixture
 def check(run_as):
     """Let gopls check files of a user's, by that user's daemon; the result may be a failure."""
@@ -97,6 +119,13 @@ def test_a_type_error_is_reported(check, run_as):
     )
     assert "cannot use" in check("alice", "/home/alice/mistaken/stock/stock.go")
     run_as("alice", "rm -rf ~/mistaken")
+
+
+def test_editors_and_agents_share_the_daemon_by_one_command(host, run_as):
+    sessions = json.loads(run_as("alice", CLIENTS))
+    assert len(sessions["clients"]) >= 3
+    processes = host.process.filter(user="alice", comm="gopls")
+    assert [process.pid for process in processes if "-listen=unix" in process.args] == [int(main_pid(host, "alice"))]
 
 
 def test_nobody_else_reaches_a_users_daemon(run_as, host):
