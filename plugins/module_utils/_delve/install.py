@@ -15,7 +15,7 @@ import typing as t
 from .._core.errors import DevserverError
 from .._core.redaction import without_secrets
 from .._host.accounts import find_account, find_owner
-from .._host.files import Changes, read_text
+from .._host.files import Changes, read_text, split_lines
 from .._host.managed_files import FileEdit, ManagedFile, plan_each, plan_edits, write_each
 from .._host.removal import remove_as_owner, remove_empty_directories
 from .._host.skipped_files import SkippedFile, skip_errors
@@ -378,8 +378,8 @@ def _redacted_diff(edit: FileEdit) -> tuple[str, str]:
 
 
 def _mask_values(text: str, before: str) -> str:
-    lines = before.splitlines()
-    variables = [(line.partition("=")[0], line in lines or not before) for line in text.splitlines() if "=" in line]
+    lines = split_lines(before)
+    variables = [(line.partition("=")[0], line in lines or not before) for line in split_lines(text) if "=" in line]
     return "".join(f"{name}=***\n" if unchanged else f"{name}=*** (new)\n" for name, unchanged in variables)
 
 

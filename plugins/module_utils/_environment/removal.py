@@ -14,7 +14,7 @@ import typing as t
 
 from .._core.errors import DevserverError
 from .._host.accounts import find_account
-from .._host.files import read_text, read_text_or_empty
+from .._host.files import read_text, read_text_or_empty, split_lines
 from .._host.managed_block import has_block, without_block
 from .._host.managed_files import ManagedFile, files_of_removed, named_files, whole_file
 from .._host.records import record_path
@@ -93,7 +93,7 @@ def _without_block(path: str) -> ManagedFile:
 
 def _reject_other_includes(path: str) -> None:
     names = [os.path.basename(service) for service in (pam.SERVICE, pam.USERS_SERVICE)]
-    for line in without_block(read_text(path) or "", path=path).splitlines():
+    for line in split_lines(without_block(read_text(path) or "", path=path)):
         included = [name for name in names if name in line.partition("#")[0].split()]
         if included:
             raise DevserverError(

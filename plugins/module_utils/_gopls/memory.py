@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import typing as t
 
-from .._host.files import read_text_or_empty
+from .._host.files import read_text_or_empty, split_lines
 from .._host.procfs import PROC, read_file, status_field
 
 _CGROUPS = "/sys/fs/cgroup"
@@ -77,7 +77,7 @@ def read_host_memory(proc: str = PROC, cgroups: str = _CGROUPS) -> int:
 
 def _control_groups(pid: int, proc: str, cgroups: str) -> t.Iterator[_ControlGroup]:
     """Yield the control groups of a process that have a memory controller, of either version."""
-    for line in read_file(pid, "cgroup", proc).splitlines():
+    for line in split_lines(read_file(pid, "cgroup", proc)):
         _number, _colon, rest = line.partition(":")
         controllers, _colon, path = rest.partition(":")
         if "memory" in controllers.split(","):

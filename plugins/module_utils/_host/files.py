@@ -91,13 +91,18 @@ def read_text_or_empty(path: str) -> str:
         return ""
 
 
-def numbered_lines(text: str) -> t.Iterator[tuple[int, str]]:
-    """Yield the lines of a text with their numbers from 1 on, as editors count them.
+def split_lines(text: str) -> list[str]:
+    """Return the lines of a text as sshd, PAM and shells read them.
 
     Only a line feed ends a line; the other line ends of str.splitlines are a part of the line.
     """
     lines = text.split("\n")
-    yield from enumerate(lines if lines[-1] else lines[:-1], start=1)
+    return lines if lines[-1] else lines[:-1]
+
+
+def numbered_lines(text: str) -> t.Iterator[tuple[int, str]]:
+    """Yield the lines of a text with their numbers from 1 on, as editors count them."""
+    yield from enumerate(split_lines(text), start=1)
 
 
 def open_nonblocking(path: str, flags: int) -> int:
@@ -182,7 +187,7 @@ def _remove_empty(staging: str) -> None:
 
 def _same_mount(path: str, other: str) -> bool:
     """Return whether a file can be renamed from one directory to another: a bind mount has the same device."""
-    mounts = {line.split()[4] for line in (read_text("/proc/self/mountinfo") or "").splitlines()}
+    mounts = {line.split(" ")[4] for line in split_lines(read_text("/proc/self/mountinfo") or "")}
     return {place for place in mounts if is_below(f"{path}/x", place)} == {
         place for place in mounts if is_below(f"{other}/x", place)
     }

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from .._core.errors import DevserverError
+from .files import split_lines
 from .rollback import BEGIN, END, block_marks
 
 
@@ -14,7 +15,7 @@ def with_block(text: str, body: str, *, path: str, first: bool) -> str:
     Raises DevserverError if the marks in ``text`` are not one pair in order; ``path`` is the file in the message.
     """
     newline, lines, place = _parts(text, path)
-    block = [BEGIN, *body.splitlines(), END]
+    block = [BEGIN, *split_lines(body), END]
     if place:
         return newline.join(lines[: place[0]] + block + lines[place[1] + 1 :])
     return newline.join(block + lines) if first else newline.join(_ended(lines) + block) + newline
@@ -22,7 +23,7 @@ def with_block(text: str, body: str, *, path: str, first: bool) -> str:
 
 def has_block(text: str) -> bool:
     """Return whether ``text`` contains a mark of a managed block."""
-    return any(line.strip() in (BEGIN, END) for line in text.splitlines())
+    return any(block_marks(split_lines(text)))
 
 
 def lines_of_block(text: str, *, path: str) -> list[str]:

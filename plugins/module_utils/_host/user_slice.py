@@ -15,7 +15,7 @@ import time
 import typing as t
 
 from .accounts import Account
-from .files import read_text_or_empty
+from .files import read_text_or_empty, split_lines
 
 _MANAGER = "/run/systemd/system"
 _CGROUPS = "/sys/fs/cgroup"
@@ -98,7 +98,7 @@ def _hold_scope(name: str, slice_name: str) -> subprocess.Popen[bytes]:
 
 def _directories_of(process: int, scope: str) -> t.Iterator[str]:
     """Yield the directories of a process's control groups, of one or of several hierarchies, that are of ``scope``."""
-    for line in read_text_or_empty(f"/proc/{process}/cgroup").splitlines():
+    for line in split_lines(read_text_or_empty(f"/proc/{process}/cgroup")):
         _number, controllers, path = line.split(":", 2)
         hierarchies = (controllers.replace("name=", ""),) if controllers else ("unified", "")
         if path.endswith(f"/{scope}"):

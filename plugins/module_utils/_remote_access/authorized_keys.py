@@ -14,6 +14,7 @@ import typing as t
 from .._core.errors import DevserverError
 from .._environment import sshd_config
 from .._host.accounts import Account
+from .._host.files import split_lines
 from .._host.managed_block import with_block, without_block
 from .._host.managed_files import ManagedFile, users_file
 
@@ -21,7 +22,8 @@ FILE = ".ssh/authorized_keys"
 # Seconds for sshd to print its configuration.
 _TIMEOUT = 20
 _KIND = re.compile(r"(?:ssh|ecdsa|sk)-[a-z0-9@.-]+")
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+# Other programs than sshd end a line at some of these.
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 class PublicKey(t.NamedTuple):
@@ -37,7 +39,7 @@ def parse_keys(entries: t.Sequence[str], place: str) -> list[PublicKey]:
     for number, entry in enumerate(entries, 1):
         line = entry.strip()
         key = _parse(line)
-        if key is None:
+        if key is None or _CONTROL.search(line):
             # A private key may have been declared by mistake, so the entry is not shown.
             raise DevserverError(
                 f"entry {number} of {place} is not a public key",
@@ -57,7 +59,7 @@ def keys_file(account: Account, keys: t.Sequence[PublicKey]) -> ManagedFile:
 
     def content(now: str | None) -> str | None:
         rest = without_block(now or "", path=path)
-        existing = {key.blob for key in map(_parse, map(str.strip, rest.splitlines())) if key}
+        existing = {key.blob for key in map(_parse, map(str.strip, split_lines(rest))) if key}
         added = [key.line for key in keys if key.blob not in existing]
         if added:
             return with_block(now or "", "\n".join(added), path=path, first=False)
@@ -87,7 +89,7 @@ def _parse(line: str) -> PublicKey | None:
     first, rest = _split_field(line)
     kind, rest = (first, rest) if _KIND.fullmatch(first) else _split_field(rest)
     blob = rest.split()[0] if rest else ""
-    if line.startswith("#") or _CONTROL.search(line) or not _KIND.fullmatch(kind):
+    if line.startswith("#") or not _KIND.fullmatch(kind):
         return None
     try:
         content = base64.b64decode(blob, validate=True)

@@ -16,7 +16,7 @@ import typing as t
 from .._core.errors import DevserverError
 from .._core.managed_header import managed_header
 from .._core.result import Outcome
-from .._host.files import Changes
+from .._host.files import Changes, split_lines
 from .._host.managed_block import lines_of_block, with_block, without_block
 from .._host.managed_files import ManagedFile, plan_edits, write_all
 from .._host.removal import remove_empty_directories
@@ -158,7 +158,7 @@ def _jump(word: str, names: t.Collection[str], addresses: t.Mapping[str, str]) -
 
 def _render_known_hosts(hosts: t.Sequence[t.Mapping[str, t.Any]], now: str | None) -> str:
     """Return the keys of all hosts; a host whose keys were not read keeps those of earlier runs."""
-    earlier = [line for line in (now or "").splitlines() if not line.startswith("#")]
+    earlier = [line for line in split_lines(now or "") if not line.startswith("#")]
     lines = []
     for host in hosts:
         parsed = parse_keys(host["keys"], f"the keys of host {host['name']}")

@@ -15,7 +15,7 @@ from .._core.errors import DevserverError
 from .._core.managed_header import managed_header
 from .._environment.sshd_config import CONFIGURATION, SSHD, Line, includes, lines
 from .._host.command import SYSTEM_PATH, Completed, run
-from .._host.files import read_text_or_empty, write_text
+from .._host.files import read_text_or_empty, split_lines, write_text
 from .._host.managed_files import ManagedFile
 from .._host.procfs import owner_id, read_program
 from .._host.tempdirs import temporary_directory
@@ -123,7 +123,7 @@ def reload_sshd(command: t.Sequence[str]) -> None:
 
 def _await_banner() -> None:
     output = _run([SSHD, "-T", "-f", CONFIGURATION]).stdout
-    values = [line.partition(" ")[2] for line in output.splitlines() if line.startswith("listenaddress ")]
+    values = [line.partition(" ")[2] for line in split_lines(output) if line.startswith("listenaddress ")]
     # One of them may be of a family that this host does not have.
     addresses = list(filter(None, map(parse_address, values)))
     deadline = time.monotonic() + _READY_TIMEOUT

@@ -8,12 +8,14 @@ import difflib
 import typing as t
 import zlib
 
+from .._host.files import split_lines
+
 _MARK = "# Checksums of the lines, for the drift report: "
 
 
 def sealed(text: str) -> str:
     """Return the ``text`` of a unit with the checksums of its lines."""
-    checksums = (_checksum(line) for _number, line in _effective(text.splitlines()))
+    checksums = (_checksum(line) for _number, line in _effective(split_lines(text)))
     return f"{text}{_MARK}{' '.join(checksums)}\n"
 
 

@@ -10,6 +10,7 @@ import typing as t
 
 from .._core.errors import DevserverError
 from .._host.command import SYSTEM_PATH, Completed, run
+from .._host.files import split_lines
 from .._host.remembered import remembered
 from .quoting import unquoted
 
@@ -39,7 +40,7 @@ def default_path(timeout: float) -> str:
 def manager_environment(timeout: float) -> dict[str, str]:
     """Return the variables that the manager gives to units, with values as systemctl quotes them."""
     completed = run(["systemctl", "show-environment"], env={"PATH": SYSTEM_PATH}, timeout=timeout)
-    return dict(line.split("=", 1) for line in completed.stdout.splitlines() if "=" in line)
+    return dict(line.split("=", 1) for line in split_lines(completed.stdout) if "=" in line)
 
 
 def properties_of(units: t.Sequence[str], names: t.Sequence[str]) -> dict[str, dict[str, str]]:
@@ -48,7 +49,7 @@ def properties_of(units: t.Sequence[str], names: t.Sequence[str]) -> dict[str, d
         return {}
     completed = _systemctl("show", f"--property={','.join(names)}", "--", *units)
     blocks = completed.stdout.rstrip("\n").split("\n\n")
-    return {unit: dict(line.split("=", 1) for line in block.splitlines()) for unit, block in zip(units, blocks)}
+    return {unit: dict(line.split("=", 1) for line in split_lines(block)) for unit, block in zip(units, blocks)}
 
 
 def main_processes(units: t.Sequence[str]) -> list[int]:

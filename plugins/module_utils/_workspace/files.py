@@ -12,6 +12,7 @@ from .._core.redaction import printable, without_secrets
 from .._environment.contexts.editor_files import LAUNCH_LIST
 from .._environment.workspace_entry import WorkspaceEntry
 from .._host.accounts import Account
+from .._host.files import split_lines
 from .._host.managed_files import FileEdit, ManagedFile, users_file
 from .._jsonc.members import Member, MemberList
 from .editor_entries import EXTENSION, launch_entries, task_entries, workspace_folders
@@ -67,7 +68,7 @@ def exclude_file(
     lines = [f"/{prefix}{name}" for name in names]
 
     def updated(text: str | None) -> str:
-        present = (text or "").splitlines()
+        present = split_lines(text or "")
         missing = "".join(f"{line}\n" for line in lines if line not in present)
         gap = "\n" if missing and text and not text.endswith("\n") else ""
         return f"{text or ''}{gap}{missing}"
@@ -92,7 +93,7 @@ def _difference(edit: FileEdit) -> str:
     # It is rarely needed, and host_plan packs what its modules import.
     import difflib
 
-    before, after = ((text or "").splitlines() for text in (edit.before, edit.after))
+    before, after = (split_lines(text or "") for text in (edit.before, edit.after))
     lines = list(difflib.unified_diff(before, after, n=0, lineterm=""))[2:]
     shown: str = printable(without_secrets("\n".join(lines))[:_LONGEST])
     return shown

@@ -12,6 +12,7 @@ import typing as t
 
 from .._environment.workspace_entry import WorkspaceEntry
 from .._host.command import SYSTEM_PATH, Completed
+from .._host.files import split_lines
 from .programs import UserPrograms
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -110,7 +111,7 @@ class Git:
         completed = self.run("status", "--porcelain=v2", "--branch", "--untracked-files=no")
         if not completed.ok:
             return None
-        lines = completed.stdout.splitlines()
+        lines = split_lines(completed.stdout)
         heads = dict(line[2:].split(" ", 1) for line in lines if line.startswith("# branch."))
         changed = [line.split(" ", 8)[-1] for line in lines if not line.startswith("#")]
         return Status(heads.get("branch.oid", ""), heads.get("branch.head", ""), changed)
@@ -134,7 +135,7 @@ class Git:
         completed = self.run("ls-remote", "--symref", "origin", *names)
         if not completed.ok:
             return completed
-        pairs = [line.split("\t", 1) for line in completed.stdout.splitlines() if "\t" in line]
+        pairs = [line.split("\t", 1) for line in split_lines(completed.stdout) if "\t" in line]
         # A tag with a message of its own is followed by its commit.
         refs = {name: value for value, name in pairs if not value.startswith("ref: ")}
         head = next((value[len("ref: refs/heads/") :] for value, name in pairs if value.startswith("ref: ")), ref)
@@ -170,13 +171,13 @@ class Git:
     def find_missing_parts(self) -> t.Iterator[str]:
         """Yield what the checkout lacks of its commit, with the remedy."""
         files = self.run("ls-files", "-z", "--", ".gitmodules", ":(glob)**/.gitattributes").stdout.split("\0")[:-1]
-        modules = self.run("submodule", "status").stdout.splitlines() if ".gitmodules" in files else []
+        modules = split_lines(self.run("submodule", "status").stdout) if ".gitmodules" in files else []
         stale = [line.split()[1] for line in modules if line[:1] in ("-", "+") and len(line.split()) > 1]
         if stale:
             yield f"its submodule {stale[0]} is not at its commit. To fix this: run 'git submodule update --init' in it"
         attributes = [name for name in files if name.endswith(".gitattributes")]
         if attributes and self.run("grep", "-q", "filter=lfs", "--", *attributes).ok:
-            pointers = self.run("grep", "-l", _POINTER).stdout.splitlines()
+            pointers = split_lines(self.run("grep", "-l", _POINTER).stdout)
             if pointers:
                 name = pointers[0]
                 yield f"its file {name} is a pointer of Git LFS. To fix this: install git-lfs; run 'git lfs pull'"

@@ -105,7 +105,7 @@ def test_only_services_with_a_changed_unit_or_environment_restart(service_host: 
 
 def test_differences_contain_no_environment_values(service_host: Host) -> None:
     path = str(service_host.directory / "environments/api.env")
-    service_host.run(entry(environment={"A": "secret", "B": "b"}))
+    service_host.run(entry(environment={"A": "first\u2028secret=", "B": "b"}))
     assert service_host.run(entry(environment={"A": "other", "B": "b"}))[path] == (
         "A=***\nB=***\n",
         "A=*** (new)\nB=***\n",

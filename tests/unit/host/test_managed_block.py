@@ -60,3 +60,8 @@ def test_one_line_of_another_ending_leaves_the_block_alone(text):
 def test_broken_marks_are_rejected_with_their_line(text):
     with pytest.raises(DevserverError, match="/etc/f line 2"):
         block("\n" + text)
+
+
+@pytest.mark.parametrize("character", "\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029")
+def test_only_a_line_feed_ends_a_line_of_the_block(character):
+    assert block("", body=f"x {character}y\n") == f"{BEGIN}\nx {character}y\n{END}\n"

@@ -188,6 +188,7 @@ def test_a_user_without_a_home_is_a_warning(host: Access) -> None:
         f"# ssh-ed25519 {BLOB}",
         f"ssh-ed25519 {BLOB} a\nssh-ed25519 {OTHER_BLOB}",
         f'command="x ssh-ed25519 {BLOB}',
+        *(f"restrict ssh-ed25519 {BLOB} a{end}ssh-ed25519 {OTHER_BLOB}" for end in "\x0b\x1c\x85\x9f\u2028\u2029"),
     ],
 )
 def test_what_is_no_public_key_is_rejected_and_not_shown(host: Access, key: str) -> None:

@@ -42,6 +42,10 @@ def test_a_file_without_checksums_has_no_edits() -> None:
     assert edits_in(["[Service]", "MemoryMax=1"]) == []
 
 
+def test_only_a_line_feed_ends_a_rendered_line() -> None:
+    assert edits_in(sealed("[Service]\nEnvironment=A=\u2028b\n").split("\n")) == []
+
+
 LINES = st.lists(st.sampled_from(["A=1", "A=2", "B=", "[S]", "# c", ""]), max_size=8)
 
 

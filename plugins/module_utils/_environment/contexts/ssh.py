@@ -17,7 +17,7 @@ from types import MappingProxyType
 from ..._core.provenance import Assignment
 from ..._host.accounts import Account, can_log_in
 from ..._host.command import SYSTEM_PATH, run, session_environment
-from ..._host.files import read_text, read_text_or_empty
+from ..._host.files import read_text, read_text_or_empty, split_lines
 from ..._host.managed_files import ManagedFile
 from ..._host.remembered import remembered
 from ..._host.tempdirs import temporary_directory
@@ -153,7 +153,7 @@ def _end_session(directory: str) -> None:
     # A login that failed earlier has no leader; sessions that have lost theirs must not be taken for it.
     for path in glob.glob(f"{_SESSIONS}/*[0-9]") if leader else []:
         # The files are read, because one query of the manager for every session of the host would be slow.
-        if f"LEADER={leader}" in read_text_or_empty(path).splitlines():
+        if f"LEADER={leader}" in split_lines(read_text_or_empty(path)):
             argv = ["loginctl", "kill-session", "--signal=KILL", os.path.basename(path)]
             run(argv, env={"PATH": SYSTEM_PATH}, timeout=_SECONDS)
 
