@@ -22,6 +22,8 @@ description:
   - With C(manage), merges launch configurations, tasks, recommended extensions and directories into the files of VS
     Code, by C(name), C(label) or C(path). Comments and all other entries stay. Before a file that is under version
     control changes, a warning shows the difference.
+  - A workspace that others than its user and root can change is skipped with a warning, unless it has
+    C(allow_shared_workspace).
   - A workspace that fails is skipped. The module completes all others, fails at the end, and lists it in
     RV(skipped_files).
 notes:

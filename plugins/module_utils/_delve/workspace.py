@@ -15,13 +15,9 @@ import typing as t
 from .._core.errors import DevserverError, TimedOut
 from .._host.planned import is_planned
 from .._host.skipped_files import SkippedFile, skip_errors
-from .._host.trusted_paths import find_other_writer, find_other_writer_below
 from .._host.user_access import call_as, each_as
-from .._toolchain.modules_of_workspace import TooLargeError, read_workspace
+from .._toolchain.workspace_writers import describe_sharing_repair, find_workspace_writer
 from .services import DebugService
-
-# Seconds for the entries of a workspace, some 100,000 each second.
-_LIMIT = 10.0
 
 
 def accept_services(services: t.Sequence[DebugService], skipped: list[SkippedFile]) -> list[DebugService]:
@@ -61,44 +57,12 @@ def _inspected(service: DebugService) -> DebugService:
         raise DevserverError(
             f"debug service {service.name} would run what others can change as user {user}: {writer}",
             expected=f"a workspace that only {user} and root can change, with all directories above it",
-            remedy=f"give it to {user} and take the right to write from others (chown, chmod go-w, setfacl -b); or set"
-            f" allow_shared_workspace: true if those who can change it may do everything that {user} may",
+            remedy=describe_sharing_repair(user),
         )
     return service._replace(real_workspace=real)
 
 
 def _inspect(service: DebugService) -> tuple[str, str]:
-    unchecked = service.allow_shared_workspace or not service.builds
-    return os.path.realpath(service.workspace), "" if unchecked else _find_other_writer(service)
-
-
-def _find_other_writer(service: DebugService) -> str:
-    account = service.account
-    places = [service.workspace, service.package_dir, *_module_files(service.package_dir)]
-    writers = (find_other_writer(place, account) for place in places)
-    return next(filter(None, writers), "") or _find_other_writer_below(service)
-
-
-def _find_other_writer_below(service: DebugService) -> str:
-    user = service.account.name
-    try:
-        return find_other_writer_below(service.workspace, service.account, _LIMIT)
-    except TimedOut as error:
-        raise DevserverError(
-            f"debug service {service.name}: {error.problem}",
-            expected=f"a workspace that only {user} and root can change, with all that is in it",
-            remedy=f"choose a smaller workspace for {service.name}, or move what does not belong to it away; or set"
-            f" allow_shared_workspace: true if those who can change it may do everything that {user} may",
-        ) from error
-
-
-def _module_files(directory: str) -> t.Iterator[str]:
-    """Yield the module files that go reads for a package: those of the directories above it, and what they name."""
-    while directory != os.path.dirname(directory):
-        try:
-            yield from read_workspace(directory).files
-        except TooLargeError:
-            raise  # Nobody has checked who can change the files.
-        except DevserverError:
-            pass  # There is none here, or a module file cannot be read, which fails the build.
-        directory = os.path.dirname(directory)
+    unchecked = service.allow_shared_workspace or not (service.builds and os.path.lexists(service.workspace))
+    writer = "" if unchecked else find_workspace_writer(service.workspace, service.account, service.package_dir)
+    return os.path.realpath(service.workspace), writer

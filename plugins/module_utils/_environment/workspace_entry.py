@@ -34,7 +34,7 @@ class WorkspaceEntry(t.NamedTuple):
     ``settings`` are those of the editor. ``modules`` are the directories that go.work uses, ``go`` the version that
     prepares them, ``warm_up`` the packages that are built in advance. ``manage`` has the kinds of files that are
     edited; with ``manage_commit`` exclude, git ignores those that it does not track. With ``repair_checksums`` lines
-    of go.sum that do not match are replaced.
+    of go.sum that do not match are replaced. With ``allow_shared_workspace`` others may be able to change it.
     """
 
     path: str
@@ -49,6 +49,7 @@ class WorkspaceEntry(t.NamedTuple):
     go: str = ""
     warm_up: t.Sequence[str] = ()
     repair_checksums: bool = False
+    allow_shared_workspace: bool = False
 
     @property
     def has_modules(self) -> bool:

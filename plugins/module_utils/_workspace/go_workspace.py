@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import typing as t
 
@@ -17,6 +18,7 @@ from .._host.files import Changes
 from .._host.managed_files import plan_each, write_each
 from .._host.skipped_files import SkippedFile, find_failure, skip_errors
 from .._host.user_access import call_as
+from .._toolchain.workspace_writers import describe_sharing_repair, find_workspace_writer
 from .checkout import converge_checkout
 from .files import describe_tracked, exclude_file, managed_files
 from .git import Git
@@ -63,6 +65,15 @@ class WorkspaceRun:
     def _converge(self, programs: UserPrograms, entry: WorkspaceEntry) -> None:
         account = programs.user.account
         git = Git(programs, entry)
+        writer = not entry.allow_shared_workspace and call_as(
+            account, functools.partial(find_workspace_writer, entry.path, account)
+        )
+        if writer:
+            self.warnings.append(
+                f"{git} is skipped: git and go would run as {account.name} what others can change: {writer}. To fix"
+                f" this: {describe_sharing_repair(account.name)}"
+            )
+            return
         if entry.repo:
             change = converge_checkout(git, entry, account, self.warnings, check=self._check)
             if change:

@@ -414,6 +414,7 @@ SHARED: dict[str, t.Callable[[pathlib.Path], object]] = {
     "owner of the module file": lambda shop: os.chown(shop / "go.mod", MALLORY, -1),
     "a directory below": lambda shop: (shop / "internal").mkdir() or os.chown(shop / "internal", MALLORY, -1),
     "a workspace file above": lambda shop: foreign_file(shop.parent / "go.work", "go 1.21\nuse ./shop\n"),
+    "a repository above": lambda shop: (shop.parent / ".git").mkdir() or (shop.parent / ".git").chmod(0o777),
     "a used module": lambda shop: foreign_module(shop, "go.work", "go 1.21\nuse (\n\t.\n\t../lib\n)\n"),
     "a replaced module": lambda shop: foreign_module(shop, "go.mod", "module x\nreplace y => ../lib\n"),
     "a link to a file": lambda shop: (shop / "gen.go").symlink_to(foreign_file(shop.parent / "gen.go", "package x\n")),
