@@ -8,7 +8,11 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible.utils.display import Display
+
 from ..module_utils._core.addresses import parse_address
+from ..module_utils._core.errors import DevserverError
+from ..plugin_utils.role_variables import reject_facts
 
 # The option of ssh in an inventory for hosts behind another one.
 _JUMP = re.compile(r"(?:ProxyJump[= ]|-J ?)[\"']?([^\s\"']+)")
@@ -16,7 +20,17 @@ _JUMP = re.compile(r"(?:ProxyJump[= ]|-J ?)[\"']?([^\s\"']+)")
 
 def ssh_hosts(names: list[str], hostvars: t.Mapping[str, t.Any], user: str) -> list[dict[str, t.Any]]:
     """Return the hosts for the module ssh_client_config, as the inventory declares them for ``user``."""
-    return [_describe(name, hostvars[name], user) for name in names]
+    return [_describe(name, hostvars[name], user) for name in names if _has_own_facts(name, hostvars[name])]
+
+
+def _has_own_facts(name: str, variables: t.Any) -> bool:
+    """Return whether a host's facts replace no variable; else the host is left out, with a warning."""
+    try:
+        reject_facts(variables.get("ansible_facts", {}))
+    except DevserverError as error:
+        Display().warning(f"host {name} is left out of the ssh configuration: {error}")
+        return False
+    return True
 
 
 def _describe(name: str, variables: t.Any, user: str) -> dict[str, t.Any]:

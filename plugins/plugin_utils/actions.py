@@ -12,6 +12,7 @@ from ansible.plugins.action import ActionBase
 
 from ..module_utils._core.errors import DevserverError
 from ..module_utils._core.redaction import presentable, secrets_in
+from .role_variables import reject_facts
 
 Result = t.Dict[str, t.Any]
 
@@ -48,6 +49,7 @@ class DevserverAction(ActionBase):  # type: ignore[misc]  # ansible ships no typ
         result: Result = super().run(tmp, task_vars)
         self._vars = task_vars or {}
         try:
+            reject_facts(self._vars.get("ansible_facts", {}))
             with uncollected():
                 result.update(self._run())
         except DevserverError as error:

@@ -165,6 +165,23 @@ def find_misspelt(names: t.Iterable[str]) -> list[str]:
     ]
 
 
+def reject_facts(facts: t.Mapping[str, t.Any]) -> None:
+    """Raise DevserverError if facts of a host have names of variables of the roles, which they would replace.
+
+    Any module's result may set facts, so a host could name the files that the controller reads and writes for it.
+    """
+    prefixes = (_SHARED, *(f"{path.name}_" for path in _ROLES.iterdir()))
+    candidates = sorted(name for name in facts if name.startswith(prefixes))
+    known = _known_names() if candidates else {}
+    names = [name for name in candidates if name in known]
+    if names:
+        raise DevserverError(
+            f"facts of the host replace variables of the roles: {', '.join(names)}",
+            expected="these variables only in the inventory, the play, or set_fact without cacheable",
+            remedy="find out what on the host sets these facts, and remove it; then clear the fact cache",
+        )
+
+
 def _known_names() -> dict[str, str]:
     """Return the present name of each present or earlier variable. A YAML parser would cost each run its time."""
     texts = [path.read_text(encoding="utf-8") for path in _ROLES.glob("*/meta/argument_specs.yml")]

@@ -17,7 +17,15 @@ ROLES = sorted((pathlib.Path(__file__).parents[3] / "roles").iterdir())
 COMMON = next(role for role in ROLES if role.name == "common")
 # Ansible itself defines these.
 MAGIC = {
-    *("ansible_check_mode", "ansible_playbook_python", "groups", "hostvars", "inventory_dir", "inventory_hostname"),
+    *(
+        "ansible_check_mode",
+        "ansible_facts",
+        "ansible_playbook_python",
+        "groups",
+        "hostvars",
+        "inventory_dir",
+        "inventory_hostname",
+    ),
     *("omit", "role_path"),
 }
 FUNCTIONS = {"dict", "lookup", "query"}
@@ -130,3 +138,14 @@ PLAYBOOKS = sorted((COMMON.parents[1] / "playbooks").glob("*.yml"))
 def test_no_playbook_lists_a_role_only_for_its_variables(playbook: pathlib.Path) -> None:
     roles = [role for play in load(playbook) for role in play.get("roles", [])]
     assert [role for role in roles if role.get("when") is False] == []
+
+
+def test_no_fact_of_a_host_decides_what_the_controller_reads_and_writes() -> None:
+    directories = [*(role / name for role in ROLES for name in ("tasks", "vars")), ROLES[0].parents[1] / "playbooks"]
+    files = [path for directory in directories for path in directory.glob("*.yml")]
+    texts = {path: path.read_text(encoding="utf-8") for path in files}
+    local = [path for path in files if "delegate_to: localhost" in texts[path] or "builtin.file'," in texts[path]]
+    # The variables of TLS depend on the first one, which has the condition.
+    guards = ("| gopherops.devserver.without_role_variables", "debugger_tls_")
+    assert len(local) > 8
+    assert [path for path in local if not any(guard in texts[path] for guard in guards)] == []

@@ -9,11 +9,13 @@ import typing as t
 
 import pytest
 import yaml
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.near_names import nearest_name
 from ansible_collections.gopherops.devserver.plugins.plugin_utils.role_variables import (
     example,
     find_misspelt,
     find_problems,
+    reject_facts,
 )
 
 ROLES = pathlib.Path(__file__).parents[3] / "roles"
@@ -195,3 +197,9 @@ def test_names_are_near_in_one_letter_and_long_ones_in_two(name: str, nearest: s
 
 def test_the_example_of_a_choice_is_the_default_even_if_that_is_empty() -> None:
     assert [example(OPTIONS[name]) for name in ("drift_fail_on", "verify_drift_fail_on")] == ["", "error"]
+
+
+def test_facts_of_a_host_replace_no_variables_of_the_roles() -> None:
+    reject_facts({"distribution": "Debian", "local": {"drift_report_dir": "/x"}, "tools_of_another_role": 1})
+    with pytest.raises(DevserverError, match=r"roles: debugger_tls_dir, devserver_bundle_file\."):
+        reject_facts({"devserver_bundle_file": "/etc/shadow", "debugger_tls_dir": "~", "a": 1})
