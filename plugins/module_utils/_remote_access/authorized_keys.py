@@ -50,6 +50,12 @@ def parse_keys(entries: t.Sequence[str], place: str) -> list[PublicKey]:
     return list(keys.values())
 
 
+def bare_key(line: str) -> str:
+    """Return the type and the key of a line without options; empty for any other line."""
+    kind, key = _split_field(line.strip())[0], _parse(line.strip())
+    return f"{kind} {key.blob}" if key and _KIND.fullmatch(kind) else ""
+
+
 def keys_file(account: Account, keys: t.Sequence[PublicKey]) -> ManagedFile:
     """Return the file of a user with ``keys`` in it, and without those that earlier runs have added.
 

@@ -20,7 +20,7 @@ from .._host.files import Changes, split_lines
 from .._host.managed_block import lines_of_block, with_block, without_block
 from .._host.managed_files import ManagedFile, plan_edits, write_all
 from .._host.removal import remove_empty_directories
-from .authorized_keys import parse_keys
+from .authorized_keys import bare_key
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "directory": {"type": "path", "required": True},
@@ -95,7 +95,8 @@ def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
         raise DevserverError(
             f"cannot write the ssh configuration: {error}", remedy="make this path of the controller writable"
         ) from error
-    return Outcome({"config": os.path.join(directory, "config"), **changes.result()})
+    warnings = [] if absent else list(filter(None, map(_describe_left_out, params["hosts"])))
+    return Outcome({"config": os.path.join(directory, "config"), **changes.result()}, warnings)
 
 
 def _validate(params: t.Mapping[str, t.Any]) -> None:
@@ -161,11 +162,20 @@ def _render_known_hosts(hosts: t.Sequence[t.Mapping[str, t.Any]], now: str | Non
     earlier = [line for line in split_lines(now or "") if not line.startswith("#")]
     lines = []
     for host in hosts:
-        parsed = parse_keys(host["keys"], f"the keys of host {host['name']}")
-        keys = [" ".join(key.line.split()[:2]) for key in parsed]
-        lines += [f"{host['name']} {key}" for key in sorted(keys)]
+        keys = sorted(set(filter(None, map(bare_key, host["keys"]))))
+        lines += [f"{host['name']} {key}" for key in keys]
         lines += [] if keys else [line for line in earlier if line.split(" ")[0] == host["name"]]
     return managed_header("ssh_client_config") + "".join(f"{line}\n" for line in lines)
+
+
+def _describe_left_out(host: t.Mapping[str, t.Any]) -> str:
+    left_out = [line for line in host["keys"] if line.strip() and not bare_key(line)]
+    return (
+        f"{len(left_out)} of the keys of host {host['name']} are left out, because they are no public keys without"
+        " options. To fix this: correct /etc/ssh/ssh_host_*_key.pub on the host"
+        if left_out
+        else ""
+    )
 
 
 def _settings(params: t.Mapping[str, t.Any]) -> str:

@@ -144,7 +144,6 @@ def test_a_configuration_that_the_run_has_made_is_removed(client: Client) -> Non
         ({"name": "dev1", "jump": "a,$(x)"}, "jump of host"),
         ({"name": "dev1", "address": "%h"}, "address of host"),
         ({"name": "dev1", "port": 70000}, "a port of host"),
-        ({"name": "dev1", "keys": ["x\nother ssh-rsa AAAA"]}, "not a public key"),
     ],
 )
 def test_values_that_ssh_would_misread_are_rejected(client: Client, host: dict[str, t.Any], message: str) -> None:
@@ -156,6 +155,18 @@ def test_values_that_ssh_would_misread_are_rejected(client: Client, host: dict[s
 def test_a_directory_that_is_too_long_for_sockets_is_rejected(client: Client) -> None:
     with pytest.raises(DevserverError, match="too long for the sockets"):
         client.run(DEV2, directory=f"/{'x' * 60}")
+
+
+def test_what_is_no_bare_key_is_left_out_of_the_known_hosts(client: Client) -> None:
+    blob = KEY.split()[1]
+    others = ["", "# comment", f"restrict {KEY}", f"@revoked * {KEY}", f'x="ssh-rsa {blob} " {KEY}', "ssh-rsa AAAA"]
+    params = {"user": "alice", "directory": str(client.directory), "user_config": str(client.user_config)}
+    hosts = [{"name": "other", "keys": [KEY]}, {"name": "dev", "keys": [*others, f" {KEY} root@dev"]}]
+    validated = ArgumentSpecValidator(ssh_client_config.ARGUMENT_SPEC).validate({**params, "hosts": hosts})
+    outcome = ssh_client_config.converge(validated.validated_parameters, check=False)
+    lines = (client.directory / "known_hosts").read_text().splitlines()
+    assert [line for line in lines if line[0] != "#"] == [f"other {KEY}", f"dev {KEY}"]
+    assert [warning.partition(" are")[0] for warning in outcome.warnings] == ["5 of the keys of host dev"]
 
 
 def test_the_inventory_describes_hosts() -> None:
