@@ -60,8 +60,8 @@ options:
         default: ''
       keys:
         description:
-          - The public keys of the host, as in C(/etc/ssh/ssh_host_ed25519_key.pub). Any other line is left out, with a warning,
-            such as a key with options.
+          - The public keys of the host, as in C(/etc/ssh/ssh_host_ed25519_key.pub). Any other line is left out,
+            with a warning, such as a key with options.
         type: list
         elements: str
         default: []

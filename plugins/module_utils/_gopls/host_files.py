@@ -116,19 +116,33 @@ def render_shared_gopls(gopls: str) -> str:
     """
     return f"""\
 #!/bin/sh
-{paths.HEADER}for word; do
+{paths.HEADER}# An option has one or two dashes, and its value after "=" or in the next word.
+verb= value=
+for word; do
   shift
+  before=$value value=
+  [ "$before" = remote ] && continue
+  option=${{word#-}}
+  option=${{option#-}}
+  name=${{option%%=*}}
   case $word in
-    -remote=* | --remote=*) ;;
-    -mcp.listen* | --mcp.listen* | -listen* | --listen*)
-      echo "gopls-shared: $word would let all users of this host read your code. To fix this: omit it" >&2
-      exit 2 ;;
-    *) set -- "$@" "$word" ;;
+    -?*)
+      case $name in
+        listen | mcp.listen | port | debug)
+          echo "gopls-shared: $word would let all users of this host read your code. To fix this: omit it" >&2
+          exit 2 ;;
+        remote)
+          [ "$option" = remote ] && value=remote
+          continue ;;
+        listen.timeout | logfile | mode | ocagent | profile.* | remote.*) [ "$option" = "$name" ] && value=kept ;;
+      esac ;;
+    *) [ -n "$before" ] || verb=${{verb:-$word}} ;;
   esac
+  set -- "$@" "$word"
 done
 user=$(id -un)
 socket={paths.SOCKET_DIR}/$user/gopls.sock
-if [ "${{1-}}" != mcp ] && [ -S "$socket" ]; then
+if [ "$verb" != mcp ] && [ -S "$socket" ]; then
   exec '{gopls}' "-remote=unix;$socket" "$@"
 fi
 file=/etc/gopherops/language_server/$user.env
@@ -137,7 +151,7 @@ if [ -r "$file" ]; then
   . "$file"
   set +a
 fi
-if [ "${{1-}}" = mcp ] && [ -d /run/systemd/system ] && ! grep -q "/user-$(id -u)[.]slice/" /proc/self/cgroup; then
+if [ "$verb" = mcp ] && [ -d /run/systemd/system ] && ! grep -q "/user-$(id -u)[.]slice/" /proc/self/cgroup; then
   export XDG_RUNTIME_DIR="${{XDG_RUNTIME_DIR:-/run/user/$(id -u)}}"
   exec systemd-run --user --scope --quiet -- '{gopls}' "$@"
 fi

@@ -723,6 +723,8 @@ def shared_gopls(directory: pathlib.Path, monkeypatch: pytest.MonkeyPatch, *word
         (["serve"], "serve", "serve"),
         # What editors put there by themselves.
         (["-remote=auto", "-logfile=/a b"], "-logfile=/a b", "-logfile=/a b"),
+        (["--remote", "unix;/x", "-logfile", "mcp", "serve"], "-logfile mcp serve", "-logfile mcp serve"),
+        (["serve", "-listen.timeout=1m", "port"], "serve -listen.timeout=1m port", "serve -listen.timeout=1m port"),
     ],
 )
 def test_gopls_shared_is_gopls_through_the_daemon_or_within_its_limit(tmp_path, monkeypatch, words, shared, alone):
@@ -733,11 +735,23 @@ def test_gopls_shared_is_gopls_through_the_daemon_or_within_its_limit(tmp_path, 
         expected = f"-remote=unix;{tmp_path}/{ME}/gopls.sock {shared}".strip()
         assert shared_gopls(tmp_path, monkeypatch, *words) == (0, f"{expected}\n")
         # No daemon serves agents.
-        assert shared_gopls(tmp_path, monkeypatch, "mcp") == (0, "870MiB mcp\n")
+        for agent in (["mcp"], ["-rpc.trace", "mcp"], ["-logfile", "x", "--remote", "y", "mcp"]):
+            assert shared_gopls(tmp_path, monkeypatch, *agent)[1].startswith("870MiB ")
 
 
 @pytest.mark.parametrize(
-    "words", [["mcp", "-listen=:1"], ["mcp", "--listen", ":1"], ["serve", "-mcp.listen=127.0.0.1:1"]]
+    "words",
+    [
+        ["mcp", "-listen=:1"],
+        ["mcp", "--listen", ":1"],
+        ["serve", "-mcp.listen=127.0.0.1:1"],
+        ["serve", "-port=9999"],
+        ["serve", "--port", "9999"],
+        ["-debug=:6060"],
+        ["-debug", "127.0.0.1:6060"],
+        ["-logfile", "x", "--debug=:1", "mcp"],
+        ["-listen.timeout", "-listen=:1"],
+    ],
 )
 def test_gopls_shared_opens_no_port_for_all_users(tmp_path, monkeypatch, words):
     assert shared_gopls(tmp_path, monkeypatch, *words) == (2, "")
