@@ -64,11 +64,18 @@ def attach_configuration(name: str, host: str, port: int, mapping: tuple[str, st
 
 def managed_launch_files(edits: t.Mapping[str, LaunchFileEdit]) -> list[ManagedFile]:
     """Return the files to manage. A file without its workspace is left to a later run."""
-    return [users_file(path, functools.partial(_edit_text, edit, path), edit.owner) for path, edit in edits.items()]
+    return [
+        users_file(path, functools.partial(_edit_text, edit, path), edit.owner, within=_workspace_of(path))
+        for path, edit in edits.items()
+    ]
+
+
+def _workspace_of(path: str) -> str:
+    return os.path.dirname(os.path.dirname(path))
 
 
 def _edit_text(edit: LaunchFileEdit, path: str, before: str | None) -> str | None:
-    has_workspace = os.path.isdir(os.path.dirname(os.path.dirname(path)))
+    has_workspace = os.path.isdir(_workspace_of(path))
     if before is None and not (edit.expected and has_workspace):
         return None
     text = LAUNCH_LIST.merge(before or "", [], path=path)

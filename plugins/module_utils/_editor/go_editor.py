@@ -289,4 +289,5 @@ def _declared_settings(declaration: Declaration, params: t.Mapping[str, t.Any]) 
 
 def _workspace_file(account: Account, directory: str, values: t.Mapping[str, t.Any]) -> ManagedFile:
     """Return the settings of a workspace with the declared values; they are not removed again."""
-    return edited_file(workspace_settings(directory), account, lambda _file: [Merge(values)], create=True)
+    path = workspace_settings(directory)
+    return edited_file(path, account, lambda _file: [Merge(values)], create=True, within=directory)

@@ -36,7 +36,7 @@ class ManagedFile(t.NamedTuple):
     ``content`` maps the current text to the expected text; None is no file. With ``whole`` the entire file belongs to
     the collection, with its ``mode`` and ``owner`` (None: root); otherwise only a part does, and both apply only to a
     new file. With ``as_owner`` the file is accessed only with its owner's rights. ``named`` is the user of the
-    file, if that user may have no account.
+    file, if that user may have no account. With ``within``, a link out of that directory is not followed.
     """
 
     path: str
@@ -46,6 +46,7 @@ class ManagedFile(t.NamedTuple):
     owner: Account | None = None
     as_owner: bool = False
     named: str = ""
+    within: str = ""
 
     @property
     def user(self) -> str:
@@ -84,10 +85,13 @@ def block_in(path: str, body: str, *, first: bool) -> ManagedFile:
 
 
 def users_file(
-    path: str, content: t.Callable[[str | None], str | None], user: Account, *, mode: int = 0o644
+    path: str, content: t.Callable[[str | None], str | None], user: Account, *, mode: int = 0o644, within: str = ""
 ) -> ManagedFile:
-    """Return a file of a user that contains a part of the collection; it is accessed with the user's rights."""
-    return ManagedFile(path, content, whole=False, mode=mode, owner=user, as_owner=True)
+    """Return a file of a user that contains a part of the collection; it is accessed with the user's rights.
+
+    ``within`` is the workspace that has the file: the links in it come from its repository.
+    """
+    return ManagedFile(path, content, whole=False, mode=mode, owner=user, as_owner=True, within=within)
 
 
 class Rights(t.NamedTuple):
@@ -187,6 +191,14 @@ def _read_text(file: ManagedFile) -> str | None:
 
 
 def _state_of(file: ManagedFile) -> _State:
+    target = os.path.realpath(file.path)
+    if file.within and not is_below(target, os.path.realpath(file.within)):
+        raise DevserverError(
+            f"{file.path} is a link out of the workspace, to {target}",
+            expected=f"a file in {file.within}",
+            remedy=f"remove the link that 'namei -l {shlex.quote(file.path)}' shows, or stop managing the file",
+            path=file.path,
+        )
     before = _read_text(file)
     after = file.content(before)
     rights = compare_rights(file) if None not in (before, after) else None

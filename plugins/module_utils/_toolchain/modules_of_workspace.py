@@ -12,7 +12,7 @@ import typing as t
 from .._core.errors import DevserverError
 from .._host.files import read_text
 
-_NAMES = ("go.work", "go.work.sum", "go.mod", "go.sum")
+MODULE_FILES = ("go.work", "go.work.sum", "go.mod", "go.sum")
 # Directories that the files of one workspace name, and characters of all its files.
 _MOST_DIRECTORIES, _MOST_TEXT = 5000, 64 * 1024 * 1024
 # The end of a line ends a quoted string, too: a search for the end from each of many quotes would be quadratic.
@@ -73,7 +73,7 @@ def read_workspace(directory: str) -> Workspace:
 
 
 def _files_of(directory: str) -> dict[str, str]:
-    paths = [os.path.join(directory, name) for name in _NAMES]
+    paths = [os.path.join(directory, name) for name in MODULE_FILES]
     return {path: text for path, text in ((path, read_text(path)) for path in paths) if text is not None}
 
 

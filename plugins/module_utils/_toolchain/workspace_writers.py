@@ -50,6 +50,23 @@ def find_workspace_writer(workspace: str, account: Account, package_dir: str = "
         ) from error
 
 
+def reject_embedded_repository(workspace: str) -> None:
+    """Raise DevserverError if git would read the configuration of a repository that is a part of another one.
+
+    Git before 2.38 has no safe.bareRepository. No repository can contain a .git, which precedes the rest.
+    """
+    directory = workspace
+    while not os.path.lexists(os.path.join(directory, ".git")) and directory != "/":
+        if os.path.lexists(os.path.join(directory, "HEAD")):
+            raise DevserverError(
+                f"git would take {directory} for a repository, and run programs that its configuration names",
+                expected="a workspace in a clone with a .git",
+                remedy=f"find out who made {directory}/HEAD, and remove or rename it",
+                path=directory,
+            )
+        directory = os.path.dirname(directory)
+
+
 def describe_permission(user: str) -> str:
     """Return the option that lets others change a workspace of a user, and when it may be set."""
     return f"allow_shared_workspace: true if those who can change it may do everything that {user} may"

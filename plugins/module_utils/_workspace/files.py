@@ -14,6 +14,7 @@ from .._environment.workspace_entry import WorkspaceEntry
 from .._host.accounts import Account
 from .._host.files import split_lines
 from .._host.managed_files import FileEdit, ManagedFile, users_file
+from .._host.user_access import call_as
 from .._jsonc.members import Member, MemberList
 from .editor_entries import EXTENSION, launch_entries, task_entries, workspace_folders
 from .git import Git
@@ -45,7 +46,12 @@ def managed_files(
         ),
     }
     return [
-        users_file(os.path.join(entry.path, name), functools.partial(_merged, members, entries, name), account)
+        users_file(
+            os.path.join(entry.path, name),
+            functools.partial(_merged, members, entries, name),
+            account,
+            within=entry.path,
+        )
         for kind, (name, members, entries) in files.items()
         if kind in entry.manage
     ]
@@ -73,27 +79,35 @@ def exclude_file(
         gap = "\n" if missing and text and not text.endswith("\n") else ""
         return f"{text or ''}{gap}{missing}"
 
-    return [users_file(path, updated, account)]
+    return [users_file(path, updated, account, within=os.path.dirname(os.path.dirname(path)))]
 
 
-def describe_tracked(git: Git, entry: WorkspaceEntry, edits: t.Sequence[FileEdit]) -> list[str]:
+def describe_tracked(git: Git, entry: WorkspaceEntry, account: Account, edits: t.Sequence[FileEdit]) -> list[str]:
     """Return a text with the difference for each edit of a file that is under version control."""
     names = {
         os.path.relpath(edit.file.path, entry.path): edit for edit in edits if edit.file.path.startswith(entry.path)
     }
     tracked = git.tracked(list(names)) if names else []
     return [
-        f"{git}: {name} is under version control, and changes, as manage has it:\n{_difference(names[name])}"
+        f"{git}: {name} is under version control, and changes, as manage has it:\n"
+        + call_as(account, functools.partial(_difference, names[name]))
         for name in tracked
         if name in names
     ]
 
 
 def _difference(edit: FileEdit) -> str:
-    # It is rarely needed, and host_plan packs what its modules import.
-    import difflib
-
+    """Return the lines from the first that differs to the last: to compare all can take minutes for a hostile file."""
     before, after = (split_lines(text or "") for text in (edit.before, edit.after))
-    lines = list(difflib.unified_diff(before, after, n=0, lineterm=""))[2:]
-    shown: str = printable(without_secrets("\n".join(lines))[:_LONGEST])
+    start = _count_equal(before, after)
+    before, after = before[start:], after[start:]
+    end = _count_equal(before[::-1], after[::-1])
+    lines = [f"-{line}" for line in before[: len(before) - end]] + [f"+{line}" for line in after[: len(after) - end]]
+    shown: str = printable(without_secrets("\n".join(lines)[: 2 * _LONGEST])[:_LONGEST])
     return shown
+
+
+def _count_equal(lines: t.Sequence[str], others: t.Sequence[str]) -> int:
+    """Return the number of lines at the beginning that are equal."""
+    pairs = enumerate(zip(lines, others))
+    return next((number for number, (line, other) in pairs if line != other), min(len(lines), len(others)))

@@ -20,6 +20,8 @@ _POINTER = "^version https://git-lfs.github.com/spec/v1$"
 # Seconds that a query may take, also one of the remote: each plan makes some, for all users.
 _QUERY_TIMEOUT = 20
 _SSH = ("ssh", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", "-o", "ConnectTimeout=10")
+# By default git overwrites files that it ignores.
+_KEEPING = ("--no-overwrite-ignore",)
 # Clones beside the destination, and renames: a killed clone is no workspace.
 _CLONE = """set -e
 path=$1 new=$2 key=$3 commit=$4 depth=$5; shift 5
@@ -68,7 +70,12 @@ class Git:
         scheme = entry.repo.partition("://")[0]
         key = ("-i", entry.deploy_key, "-o", "IdentitiesOnly=yes") if entry.deploy_key else ()
         self._ssh = shlex.join([*_SSH, *key])
+        declared = programs.user.variables.get("GIT_CONFIG_COUNT", "")
+        count = int(declared) if declared.isdigit() else 0
         self._env = {
+            "GIT_CONFIG_COUNT": str(count + 1),
+            f"GIT_CONFIG_KEY_{count}": "safe.bareRepository",
+            f"GIT_CONFIG_VALUE_{count}": "explicit",
             "LC_ALL": "C",
             "GIT_TERMINAL_PROMPT": "0",
             "SSH_ASKPASS_REQUIRE": "never",
@@ -160,13 +167,15 @@ class Git:
         if target.kind == "branch":
             refspec = f"+refs/heads/{target.name}:refs/remotes/origin/{target.name}"
             fetched = self.run("fetch", "--quiet", "origin", refspec, timeout=0)
-            return self.run("merge", "--ff-only", "--quiet", "FETCH_HEAD", timeout=0) if fetched.ok else fetched
+            return (
+                self.run("merge", "--ff-only", *_KEEPING, "--quiet", "FETCH_HEAD", timeout=0) if fetched.ok else fetched
+            )
         if not self.run("cat-file", "-e", f"{target.commit}^{{commit}}").ok:
             refspec = f"refs/tags/{target.name}:refs/tags/{target.name}" if target.name else target.commit
             fetched = self.run("fetch", "--quiet", "origin", refspec, timeout=0)
             if not fetched.ok:
                 return fetched
-        return self.run("checkout", "--quiet", "--detach", target.commit, timeout=0)
+        return self.run("checkout", *_KEEPING, "--quiet", "--detach", target.commit, timeout=0)
 
     def find_missing_parts(self) -> t.Iterator[str]:
         """Yield what the checkout lacks of its commit, with the remedy."""

@@ -18,7 +18,11 @@ from .._host.files import Changes
 from .._host.managed_files import plan_each, write_each
 from .._host.skipped_files import SkippedFile, find_failure, skip_errors
 from .._host.user_access import call_as
-from .._toolchain.workspace_writers import describe_sharing_repair, find_workspace_writer
+from .._toolchain.workspace_writers import (
+    describe_sharing_repair,
+    find_workspace_writer,
+    reject_embedded_repository,
+)
 from .checkout import converge_checkout
 from .files import describe_tracked, exclude_file, managed_files
 from .git import Git
@@ -65,9 +69,7 @@ class WorkspaceRun:
     def _converge(self, programs: UserPrograms, entry: WorkspaceEntry) -> None:
         account = programs.user.account
         git = Git(programs, entry)
-        writer = not entry.allow_shared_workspace and call_as(
-            account, functools.partial(find_workspace_writer, entry.path, account)
-        )
+        writer = call_as(account, functools.partial(_find_writer, entry, account))
         if writer:
             self.warnings.append(
                 f"{git} is skipped: git and go would run as {account.name} what others can change: {writer}. To fix"
@@ -95,6 +97,11 @@ class WorkspaceRun:
         files = managed_files(entry, account, real_path, self._params["vscode_tools"])
         excluded = exclude_file(git, entry, account, files) if entry.manage_commit else []
         edits = plan_each([*files, *excluded], self.skipped)
-        self.warnings += describe_tracked(git, entry, edits)
+        self.warnings += describe_tracked(git, entry, account, edits)
         for edit in edits if self._check else write_each(edits, self.skipped):
             edit.add_to(self.changes)
+
+
+def _find_writer(entry: WorkspaceEntry, account: Account) -> str:
+    reject_embedded_repository(entry.path)
+    return "" if entry.allow_shared_workspace else find_workspace_writer(entry.path, account)

@@ -2,14 +2,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Prepares the modules of a workspace: go.work, the module cache, and on request the build cache.
 
-What is prepared is remembered by the content of the module files in a stamp within the module cache, so that it goes
-with the cache. A later run with the same content needs no network.
+What is prepared is remembered by the content of the module files and the module cache that has them, in a stamp in the
+user's own cache. A later run with the same content needs no network.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -19,27 +21,35 @@ from .._core.errors import DevserverError
 from .._core.redaction import without_secrets
 from .._environment.workspace_entry import WorkspaceEntry
 from .._host.command import Completed
-from .._host.files import Changes, numbered_lines, read_text_or_empty, unlink, write_text
+from .._host.files import Changes, numbered_lines, read_text_or_empty, replacing, unlink, write_text
+from .._host.path_names import is_below
 from .._host.user_access import call_as
-from .._toolchain.modules_of_workspace import TooLargeError, local_directories, read_workspace
+from .._toolchain.modules_of_workspace import MODULE_FILES, TooLargeError, local_directories, read_workspace
 from .._toolchain.store import ToolchainStore, version_named
 from .._toolchain.workspaces import AvailableGo, mismatches_as
 from .programs import UserPrograms, reason_of
 
 _MISMATCH = re.compile(
-    r"verifying (?P<module>\S+@[^\s:/]+)(?:/go\.mod)?: checksum mismatch"
+    r"verifying (?P<module>[^\s@]+@[^\s:/]+)(?:/go\.mod)?: checksum mismatch"
     r"\s+downloaded: +(?P<downloaded>\S+)\s+\S+: +(?P<sum>\S+)"
 )
+# Characters of the output of go that are searched, and lines without a module that are reported.
+_LONGEST, _MOST_PROBLEMS = 100_000, 5
 # Modules with a wrong checksum that are repaired in one run.
 _MOST_REPAIRS = 50
 
 
 class ModuleFiles(t.NamedTuple):
-    """The texts of the module files of a workspace by path, and its directories that have a vendor directory."""
+    """The texts of the module files of a workspace by path, and its directories that have a vendor directory.
+
+    ``cache`` identifies the module cache; ``outside`` are files that are links out of the workspace.
+    """
 
     top: str
     texts: t.Mapping[str, str]
     vendored: t.Sequence[str]
+    cache: int
+    outside: t.Sequence[str]
 
 
 class Modules:
@@ -72,7 +82,9 @@ class Modules:
                 expected="one of devserver_go_versions",
                 remedy=f"add {self._entry.go or 'a version'} to devserver_go_versions",
             )
-        problems = [*self._wrong_versions(), *_lost_directories(files)] if self._version else []
+        lost = functools.partial(_lost_directories, files)
+        problems = [*self._wrong_versions(), *call_as(self._account, lost)] if self._version else []
+        problems = [f"{path} is a link out of the workspace" for path in files.outside] or problems
         if problems:
             # Go would fail, or download another Go.
             self._warnings += [f"{self._where}: its modules are not prepared: {problem}" for problem in problems]
@@ -93,10 +105,13 @@ class Modules:
             self._warm_up(files)
             # A repair has changed them.
             text = self._digest(self._read())
-            call_as(self._account, functools.partial(_write, stamp, text))
+            call_as(self._account, functools.partial(_write_stamp, stamp, text))
 
     def _read(self) -> ModuleFiles:
-        return ModuleFiles(*call_as(self._account, functools.partial(_read_files, self._entry.path)))
+        variables = self._programs.user.variables
+        gopath = variables.get("GOPATH") or os.path.join(self._account.home, "go")
+        cache = variables.get("GOMODCACHE") or os.path.join(gopath.split(":")[0], "pkg/mod")
+        return ModuleFiles(*call_as(self._account, functools.partial(_read_files, self._entry, cache)))
 
     def _run(self, directory: str, *words: str, low_priority: bool = False) -> Completed:
         return self._programs.run(directory, [self._go, *words], env={}, low_priority=low_priority)
@@ -131,16 +146,13 @@ class Modules:
         return ["work", "use", *(f"./{module}" for module in missing)] if missing else []
 
     def _stamp(self) -> str:
-        variables = self._programs.user.variables
-        gopath = variables.get("GOPATH") or os.path.join(self._account.home, "go")
-        cache = variables.get("GOMODCACHE") or os.path.join(gopath.split(":")[0], "pkg/mod")
         name = hashlib.sha256(self._entry.path.encode("utf-8", "surrogateescape")).hexdigest()[:16]
-        return os.path.join(cache, "cache", f"gopherops-{self._account.name}-{name}")
+        return os.path.join(self._account.home, ".cache/gopherops", f"workspace-{name}")
 
     def _digest(self, files: ModuleFiles) -> str:
         flags = self._programs.user.variables.get("GOFLAGS", "")
         described = [self._version, flags, self._entry.modules, self._entry.warm_up, sorted(files.texts.items())]
-        return hashlib.sha256(json.dumps([*described, files.vendored]).encode()).hexdigest()
+        return hashlib.sha256(json.dumps([*described, files.vendored, files.cache]).encode()).hexdigest()
 
     def _download(self, files: ModuleFiles, changes: Changes) -> None:
         has_work = os.path.join(files.top, "go.work") in files.texts
@@ -162,10 +174,10 @@ class Modules:
         """Download modules, and leave go.sum as it is, to which go adds lines."""
         completed = self._run(directory, "mod", "download")
         for _number in range(_MOST_REPAIRS):
-            mismatch = _MISMATCH.search(completed.stderr)
+            mismatch = _MISMATCH.search(completed.stderr[:_LONGEST])
             if completed.ok or mismatch is None or not self._entry.repair_checksums:
                 break
-            path, lines = self._lines_of(mismatch["module"], files)
+            path, lines = call_as(self._account, functools.partial(self._lines_of, mismatch["module"], files))
             call_as(self._account, functools.partial(_drop_lines, path, lines))
             self._succeed(self._run(os.path.dirname(path), "mod", "download", mismatch["module"]), path)
             changes.add(
@@ -175,7 +187,7 @@ class Modules:
             completed = self._run(directory, "mod", "download")
         kept = {path: files.texts.get(path) for path in {**files.texts, os.path.join(directory, "go.sum"): ""}}
         changed = call_as(self._account, functools.partial(_restore_sums, kept))
-        mismatch = _MISMATCH.search(completed.stderr)
+        mismatch = _MISMATCH.search(completed.stderr[:_LONGEST])
         if mismatch:
             raise self._checksum_error(mismatch, files)
         self._succeed(completed, "its modules cannot be downloaded")
@@ -196,7 +208,7 @@ class Modules:
         return os.path.join(files.top, "go.sum"), []
 
     def _checksum_error(self, mismatch: re.Match[str], files: ModuleFiles) -> DevserverError:
-        path, lines = self._lines_of(mismatch["module"], files)
+        path, lines = call_as(self._account, functools.partial(self._lines_of, mismatch["module"], files))
         return DevserverError(
             f"{self._where}: {path}{f':{lines[0]}' if lines else ''}: the checksum of {mismatch['module']} is"
             f" {mismatch['sum']}, and that of the downloaded module is {mismatch['downloaded']}",
@@ -220,31 +232,43 @@ class Modules:
         raise DevserverError(f"{self._where}: {problem}: {reason}", remedy=completed.extend_remedy(remedy))
 
     def _warm_up(self, files: ModuleFiles) -> None:
-        """Build and vet packages, so that the first debug session does not; a program that is wrong is no failure."""
+        """Build and vet packages, so that the first debug session does not; a program that is wrong is no failure.
+
+        Without -buildvcs=false, go would run hg or svn where the repository contains a .hg or .svn.
+        """
         packages = self._entry.warm_up
-        for words in (["build", "-o", "/dev/null"], ["vet"]) if packages else ():
+        for words in (["build", "-buildvcs=false", "-o", "/dev/null"], ["vet"]) if packages else ():
             completed = self._run(files.top, *words, *packages, low_priority=True)
             if not completed.ok:
                 self._warnings.append(f"{self._where}: 'go {words[0]}' in advance failed: {reason_of(completed)}")
 
 
-def _read_files(directory: str) -> tuple[str, dict[str, str], list[str]]:
+def _read_files(entry: WorkspaceEntry, cache: str) -> tuple[str, dict[str, str], list[str], int, list[str]]:
     """Return the fields of ModuleFiles, without texts for a directory that is no workspace."""
-    top = os.path.realpath(directory)
+    top, texts, inode = os.path.realpath(entry.path), {}, 0
     try:
         texts = read_workspace(top).files
     except TooLargeError:
         raise
     except DevserverError:
-        return top, {}, []
+        pass
     directories = dict.fromkeys(os.path.dirname(path) for path in texts)
-    return top, texts, [path for path in directories if os.path.isfile(os.path.join(path, "vendor/modules.txt"))]
+    vendored = [path for path in directories if os.path.isfile(os.path.join(path, "vendor/modules.txt"))]
+    with contextlib.suppress(OSError):
+        inode = os.stat(os.path.join(cache, "cache/download")).st_ino
+    within = dict.fromkeys([top, *(os.path.normpath(os.path.join(top, name)) for name in entry.modules), *directories])
+    paths = (os.path.join(place, name) for place in within if is_below(f"{place}/x", top) for name in MODULE_FILES)
+    return top, texts, vendored, inode, [path for path in paths if not is_below(os.path.realpath(path), top)]
 
 
-def _lost_directories(files: ModuleFiles) -> t.Iterator[str]:
-    """Yield each line ``use`` or ``replace`` whose directory is no module."""
+def _lost_directories(files: ModuleFiles) -> list[str]:
+    """Return the first lines ``use`` and ``replace`` whose directories are no modules."""
+    return list(itertools.islice(_each_lost_directory(files), _MOST_PROBLEMS))
+
+
+def _each_lost_directory(files: ModuleFiles) -> t.Iterator[str]:
     for path, text in files.texts.items():
-        for name in local_directories(text) if not path.endswith(".sum") else ():
+        for name in dict.fromkeys(local_directories(text) if not path.endswith(".sum") else ()):
             if os.path.normpath(os.path.join(os.path.dirname(path), name, "go.mod")) not in files.texts:
                 line = next((number for number, content in numbered_lines(text) if name in content), 0)
                 yield f"{path}:{line}: {without_secrets(name)} has no go.mod. To fix this: correct the line"
@@ -269,6 +293,11 @@ def _drop_lines(path: str, numbers: t.Sequence[int]) -> None:
     _write(path, "".join(f"{line}\n" for line in kept))
 
 
-def _write(path: str, text: str) -> None:
+def _write_stamp(path: str, text: str) -> None:
     os.makedirs(os.path.dirname(path), exist_ok=True)
+    with replacing(path, mode=0o600) as file:
+        file.write(text.encode())
+
+
+def _write(path: str, text: str) -> None:
     write_text(path, text, mode=0o644, uid=os.geteuid(), gid=os.getegid())

@@ -18,6 +18,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_
     block_in,
     plan_each,
     plan_edits,
+    users_file,
     whole_file,
     write_all,
     write_each,
@@ -125,3 +126,15 @@ def test_a_file_of_the_collection_is_replaced_although_its_user_has_made_it_larg
         assert [(entry.user, file.stat().st_size) for entry in skipped] == [("nobody", 16 << 20)]
     else:
         assert skipped == [] and (file.read_text().endswith("new\n") if text else not file.exists())
+
+
+def test_a_link_out_of_a_workspace_is_not_followed(tmp_path):
+    (tmp_path / "shop").mkdir()
+    link, inside = tmp_path / "shop/x", tmp_path / "shop/y"
+    link.symlink_to("../profile")
+    inside.symlink_to("z")
+    user = find_account(getpass.getuser())
+    files = [users_file(str(path), lambda _now: "text", user, within=str(tmp_path / "shop")) for path in (link, inside)]
+    write_all(plan_each(files, skipped := []))
+    assert [entry.file for entry in skipped] == [str(link)] and "is a link out of the workspace" in skipped[0].reason
+    assert not (tmp_path / "profile").exists() and (tmp_path / "shop/z").read_text() == "text"

@@ -6,13 +6,31 @@ from __future__ import annotations
 
 import os
 import pathlib
+import time
 import typing as t
 
 import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.launch import (
+    LaunchFileEdit,
+    managed_launch_files,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._editor import go_editor
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import KINDS
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
+    Declaration,
+    UserEnvironment,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.workspace_entry import parse_entry
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import FileEdit, users_file
+from ansible_collections.gopherops.devserver.plugins.module_utils._workspace import files, modules
+from ansible_collections.gopherops.devserver.plugins.module_utils._workspace.git import Git
+from ansible_collections.gopherops.devserver.plugins.module_utils._workspace.programs import UserPrograms
 
 from .conftest import Developer
 
 MALLORY = 54329
+ROOT = Account("root", 0, 0, "/root", "/bin/sh")
 
 
 def trap(config: pathlib.Path, developer: Developer) -> pathlib.Path:
@@ -77,3 +95,138 @@ def test_a_shared_workspace_needs_its_option(developer: Developer) -> None:
     assert not developer.shop.exists()
     outcome = developer.converge(repo=developer.url, allow_shared_workspace=True)
     assert outcome.result["changed"] and not outcome.warnings
+
+
+def test_a_repository_without_a_git_directory_is_not_read(developer: Developer) -> None:
+    """Git finds it by its HEAD, objects and refs; its configuration came with the clone."""
+    developer.git("init", "--quiet", "--bare", "services/shop")
+    ran = trap(developer.origin / "services/shop/config", developer)
+    developer.git("config", "--file=services/shop/config", "core.bare", "false")
+    developer.git("config", "--file=services/shop/config", "core.worktree", ".")
+    developer.commit({f"services/shop/{name}/.keep": "" for name in ("refs", "objects")})
+    mono = developer.home / "mono"
+    developer.git("clone", "--quiet", developer.url, str(mono), at=developer.home)
+    shop = str(mono / "services/shop")
+    outcome = developer.converge_all([{"path": shop, "manage": ["launch"], "manage_commit": "exclude"}])
+    assert f"git would take {shop} for a repository" in str(outcome.failure) and not ran.exists()
+
+
+def test_git_finds_no_repository_without_a_git_directory(developer: Developer) -> None:
+    developer.variables.update(GIT_CONFIG_COUNT="1", GIT_CONFIG_KEY_0="x.own", GIT_CONFIG_VALUE_0="kept")
+    user = UserEnvironment(developer.account, developer.variables, [], [])
+    git = Git(UserPrograms(user, 60), parse_entry({"path": str(developer.origin)}, "dev"))
+    settings = git.run("config", "--list").stdout.splitlines()
+    assert "safe.barerepository=explicit" in settings and "x.own=kept" in settings
+
+
+def test_building_in_advance_starts_no_version_control(developer: Developer) -> None:
+    developer.git("clone", "--quiet", developer.url, str(developer.shop), at=developer.home)
+    developer.variables["GOFLAGS"] = "-n"  # Go loads the packages, and compiles nothing.
+    ran = trap(developer.shop / ".git/config", developer)
+    outcome = developer.converge(warm_up=["."])
+    assert outcome.result["changed"] and not outcome.warnings and not ran.exists()
+
+
+def test_what_was_prepared_is_remembered_in_the_own_cache_without_following_a_link(developer: Developer) -> None:
+    notes = developer.home / "notes"
+    notes.write_text("precious")
+    cache = developer.home / ".cache/gopherops"
+    cache.mkdir(parents=True)
+    developer.own(developer.home)
+    developer.git("clone", "--quiet", developer.url, str(developer.shop), at=developer.home)
+    developer.converge(modules=["."])
+    (stamp,) = cache.iterdir()
+    digest = stamp.read_text()
+    stamp.unlink()
+    stamp.symlink_to(notes)
+    developer.own(developer.home)
+    developer.converge(modules=["."])
+    assert notes.read_text() == "precious" and not stamp.is_symlink() and stamp.read_text() == digest
+
+
+def test_every_file_of_a_checkout_has_its_boundary(developer: Developer) -> None:
+    shop = str(developer.shop)
+    kinds = {shop: ["settings", "launch", "devcontainer"]}
+    user = UserEnvironment(developer.account, developer.variables, [], [shop], manage=kinds)
+    declaration = Declaration([user], "/g", [])
+    edited = [file for kind in KINDS for file in kind.managed_files(declaration) if file.path.startswith(f"{shop}/")]
+    edited += managed_launch_files({f"{shop}/.vscode/launch.json": LaunchFileEdit(developer.account, {}, [])})
+    edited.append(go_editor._workspace_file(developer.account, shop, {}))
+    assert len(edited) == 6 and {file.within for file in edited} == {shop}
+
+
+@pytest.mark.parametrize("name", [".vscode/launch.json", ".vscode/tasks.json", "shop.code-workspace"])
+def test_a_link_out_of_the_workspace_is_not_written(developer: Developer, name: str) -> None:
+    profile = developer.home / ".bash_profile"
+    developer.git("clone", "--quiet", developer.url, str(developer.shop), at=developer.home)
+    (developer.shop / name).parent.mkdir(exist_ok=True)
+    (developer.shop / name).symlink_to(os.path.relpath(profile, (developer.shop / name).parent))
+    developer.own(developer.shop)
+    outcome = developer.converge(manage=["launch", "tasks", "extensions", "code-workspace"], manage_commit="exclude")
+    assert f"{developer.shop / name} is a link out of the workspace" in str(outcome.failure) and not profile.exists()
+    assert (developer.shop / ".vscode/extensions.json").exists()
+
+
+def test_git_ignores_nothing_by_a_file_outside_of_the_repository(developer: Developer) -> None:
+    developer.git("clone", "--quiet", developer.url, str(developer.shop), at=developer.home)
+    (developer.shop / ".git/info/exclude").unlink()
+    (developer.shop / ".git/info/exclude").symlink_to(developer.home / "exclude")
+    outcome = developer.converge(manage=["tasks"], manage_commit="exclude")
+    assert "is a link out of the workspace" in str(outcome.failure) and not (developer.home / "exclude").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "modules"), [("go.sum", ["."]), ("go.mod", ["."]), ("go.work", ["a", "b"]), ("a/go.mod", ["a", "b"])]
+)
+def test_go_does_not_start_where_a_module_file_leads_out(
+    developer: Developer, name: str, modules: t.Sequence[str]
+) -> None:
+    other = developer.home / "other"
+    developer.git("clone", "--quiet", developer.url, str(developer.shop), at=developer.home)
+    for module in ("a", "b"):
+        developer.commit({f"{module}/go.mod": f"module example.com/{module}\n\ngo 1.21\n"}, at=developer.shop)
+    (developer.shop / name).unlink(missing_ok=True)
+    (developer.shop / name).symlink_to(other)
+    outcome = developer.converge(modules=modules)
+    assert f"{developer.shop / name} is a link out of the workspace" in outcome.warnings[0]
+    assert not other.exists() and not outcome.result["changed"]
+
+
+def test_a_module_that_leads_out_is_not_prepared(developer: Developer) -> None:
+    developer.git("clone", "--quiet", developer.url, str(developer.shop), at=developer.home)
+    other = developer.home / "other"
+    other.mkdir()
+    (developer.shop / "api").symlink_to(other)
+    outcome = developer.converge(modules=["api"])
+    assert "api/go.work is a link out of the workspace" in outcome.warnings[0]
+
+
+def in_time(function: t.Callable[[], object]) -> bool:
+    start = time.monotonic()
+    function()
+    return time.monotonic() - start < 2
+
+
+def test_hostile_texts_take_linear_time() -> None:
+    lines = [f"//{number * 7919 % 101}" for number in range(48_000)]
+    text = "\n".join([*lines, "[]", *reversed(lines)])
+    edit = FileEdit(users_file("/x", lambda _now: None, ROOT), text, text.replace("[]", "[1]"))
+    assert in_time(lambda: files._difference(edit)) and files._difference(edit) == "-[]\n+[1]"
+    assert in_time(lambda: modules._MISMATCH.search("go: x verifying " + "a@" * 50_000))
+    texts = {"/x/go.mod": "replace (\n" + "".join(f"a.b/c => ./x{number}\n" for number in range(20_000)) + ")\n"}
+    found = modules._lost_directories(modules.ModuleFiles("/x", texts, [], 0, []))
+    assert len(found) == 5 and found[1].startswith("/x/go.mod:3: ./x1 has no go.mod")
+
+
+@pytest.mark.parametrize("ref", ["main", "v2"])
+def test_an_ignored_file_of_the_user_is_not_overwritten(developer: Developer, ref: str) -> None:
+    developer.commit({".gitignore": ".env\n"})
+    developer.converge(repo=developer.url)
+    (developer.shop / ".env").write_text("API_KEY=own")
+    if ref == "v2":
+        developer.git("switch", "--quiet", "--detach", at=developer.shop)
+    developer.commit({".env": "theirs"})
+    developer.git("tag", "v2")
+    outcome = developer.converge(repo=developer.url, ref=ref)
+    assert "git does not update it without a loss" in outcome.warnings[0]
+    assert (developer.shop / ".env").read_text() == "API_KEY=own"

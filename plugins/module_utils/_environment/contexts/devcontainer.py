@@ -94,7 +94,7 @@ class DevcontainerKind(ContextKind):
         files = []
         for user, directory in declaration.managed_workspaces("devcontainer"):
             paths = [os.path.join(directory, name) for name in _NAMES]
-            files += [_managed_file(path, paths[:number], user) for number, path in enumerate(paths)]
+            files += [_managed_file(path, paths[:number], user, directory) for number, path in enumerate(paths)]
         return files
 
 
@@ -106,7 +106,7 @@ def _further_files(directory: str, account: Account) -> list[EditorFile]:
     return [read_editor_file(path, account) for path in paths]
 
 
-def _managed_file(path: str, stronger: t.Sequence[str], user: UserEnvironment) -> ManagedFile:
+def _managed_file(path: str, stronger: t.Sequence[str], user: UserEnvironment, directory: str) -> ManagedFile:
     """Return a devcontainer.json with the declared values, unless a ``stronger`` file is in force."""
     values, before = portable(user.variables), portable(dropped(user))
 
@@ -117,7 +117,7 @@ def _managed_file(path: str, stronger: t.Sequence[str], user: UserEnvironment) -
         edits: list[Edit] = [*file.corrections(["remoteEnv"], values), *file.removals(["containerEnv"], before)]
         return apply_edits(now, [*edits, Merge({"containerEnv": values} if values else {})], path=path)
 
-    return users_file(path, updated, user.account)
+    return users_file(path, updated, user.account, within=directory)
 
 
 def _referring(item: Assignment, container: t.Mapping[str, Assignment]) -> Assignment:

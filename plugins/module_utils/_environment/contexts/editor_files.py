@@ -210,8 +210,12 @@ def edited_file(
     *,
     create: bool = False,
     mode: int = 0o644,
+    within: str = "",
 ) -> ManagedFile:
-    """Return a file of ``user`` with the ``edits`` that its content needs; a missing one is made with ``create``."""
+    """Return a file of ``user`` with the ``edits`` that its content needs; a missing one is made with ``create``.
+
+    ``within`` is the workspace that has the file.
+    """
 
     def updated(text: str | None) -> str | None:
         if text is None and not create:
@@ -219,7 +223,7 @@ def edited_file(
         file = EditorFile(path, parse(text or "", path=path))
         return apply_edits(text or "", edits(file), path=path)
 
-    return users_file(path, updated, user, mode=mode)
+    return users_file(path, updated, user, mode=mode, within=within)
 
 
 def cleared_file(path: str, user: Account, edits: t.Callable[[EditorFile], t.Iterable[Edit]]) -> ManagedFile:

@@ -127,7 +127,7 @@ class VscodeDebugKind(ContextKind):
 
     def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
         return [
-            _managed_file(_launch_file(directory), user.account, declaration.values_for(user))
+            _managed_file(directory, user.account, declaration.values_for(user))
             for user, directory in declaration.managed_workspaces("launch")
         ]
 
@@ -153,7 +153,7 @@ def _launch_file(directory: str) -> str:
     return os.path.join(directory, *CHECKOUT_FILES["launch"])
 
 
-def _managed_file(path: str, account: Account, declared: t.Mapping[str, str]) -> ManagedFile:
+def _managed_file(directory: str, account: Account, declared: t.Mapping[str, str]) -> ManagedFile:
     """Return launch configurations with the ``declared`` values in the place of others; none is added."""
 
     def edits(launch: EditorFile) -> t.Iterator[Edit]:
@@ -161,7 +161,7 @@ def _managed_file(path: str, account: Account, declared: t.Mapping[str, str]) ->
             for place in (["env"], ["linux", "env"]):
                 yield from launch.corrections(["configurations", number, *place], declared)
 
-    return edited_file(path, account, edits)
+    return edited_file(_launch_file(directory), account, edits, within=directory)
 
 
 def _sessions(

@@ -198,9 +198,7 @@ class VscodeServerKind(ContextKind):
             for path in machine_settings(account, _recorded(declaration)["vscode_settings"])
         ]
         workspaces = [
-            _settings_of_workspace(
-                user, declaration, workspace_settings(directory), settings.assembled(user.account.name)
-            )
+            _settings_of_workspace(user, declaration, directory, settings.assembled(user.account.name))
             for user, directory in declaration.managed_workspaces("settings")
         ]
         return [*machine, *removed, *workspaces]
@@ -325,7 +323,7 @@ def _cleared_settings(settings: MachineSettings, account: Account, path: str, de
 
 
 def _settings_of_workspace(
-    user: UserEnvironment, declaration: Declaration, path: str, assembled: t.Mapping[str, t.Any]
+    user: UserEnvironment, declaration: Declaration, directory: str, assembled: t.Mapping[str, t.Any]
 ) -> ManagedFile:
     """Return a workspace's settings with the declared values in the place of others; none is added."""
     # The corrections have the variables.
@@ -336,7 +334,7 @@ def _settings_of_workspace(
         wrong = [Put(list(place), value) for place, value in places.items() if _is_wrong(file.value(*place), value)]
         return [*_corrections(file, user, declaration), *wrong]
 
-    return edited_file(path, user.account, edits)
+    return edited_file(workspace_settings(directory), user.account, edits, within=directory)
 
 
 def _is_wrong(present: t.Any, expected: t.Any) -> bool:
