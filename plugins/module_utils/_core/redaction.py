@@ -85,7 +85,7 @@ _ASSIGNMENTS = (
 # "name: value", "name = value" and "-name value", which the collection's own texts contain with other meanings.
 _LOOSE_ASSIGNMENTS = (
     (re.compile(rf"{_NAME}\\?[\"']?\s*[:=]\s*"), _WORD_VALUE),
-    (re.compile(r"(?<![\w-])--?(?P<name>[A-Za-z][\w.-]*)[ \t]+"), _FLAG_VALUE),
+    (re.compile(r"(?<![\w.-])--?(?P<name>[A-Za-z][\w.-]*)[ \t]+"), _FLAG_VALUE),
 )
 
 # The user and password of a URL. A password may contain / and @, which a path with a version of a module contains too.
@@ -142,7 +142,7 @@ _FORMS = (
         r"|dp\.(?:pt|st\.[\w-]{1,35}|ct|sa|scim|audit)\.\w{40,}|xkeysib-[0-9a-f]{64}|PMAK-[0-9a-f-]{50,}|whsec_[\w+/=]{24,}"
         r"|\w{14}\.atlasv1\.[\w-]{60,}|pscale_(?:tkn|pw|oauth)_[\w.-]{32,}|ops_eyJ[\w+/=-]{100,}|fig[du]_[\w-]{32,}"
         r"|ntn_\w{40,}|bkua_[0-9a-f]{40}|fo1_[\w-]{43}|gsk_\w{40,}|oy2[a-z0-9]{43}|\w{3}\dQ~[\w.~-]{31,34}"
-        r"|sk-[\w-]{20,}|AGE-SECRET-KEY-\w{16,}|(?<!-)eyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)*)"
+        r"|sk-[\w-]{20,}|AGE-SECRET-KEY-\w{16,}|(?<!-)eyJ[\w-]{8,1000}\.[\w-]+(?:\.[\w-]*)*)"
     ),
 )
 

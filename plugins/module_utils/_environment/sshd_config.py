@@ -4,18 +4,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import glob
+import itertools
 import os
 import re
 import typing as t
 
+from .._core.errors import DevserverError
 from .._core.provenance import Assignment, Source
 from .._host.accounts import Account
 from .._host.assignments import find_assignments
 from .._host.command import SYSTEM_PATH, run
 from .._host.files import numbered_lines, read_text_or_empty
 from .._host.remembered import remembered
+from .._host.user_access import call_as
 from .._host.user_texts import read_texts
 
 SSHD = "/usr/sbin/sshd"
@@ -32,7 +36,10 @@ _QUOTING = re.compile(r"""["'\\\s]""")
 _VARIABLE = re.compile(r"\s*(?P<name>[A-Za-z_]\w*)=(?P<value>.*)")
 # An option of a key. Values with a quote or a backslash are left out.
 _OF_KEY = re.compile(r'(?:^|,|\s)environment="([A-Za-z_]\w*)=([^"\\\x00-\x1f]*)"')
-_QUOTED = re.compile(r'"(?:\\.|[^"\\])*"')
+# Without a second quote it is the rest of the line.
+_QUOTED = re.compile(r'"(?:\\.?|[^"\\])*"?')
+# Keys of one user, and characters of each line, that are read.
+_MOST_KEYS, _LONGEST_KEY = 1000, 16_384
 _FORCED = re.compile(r"(?:^|,)command=(?:,|$)", re.IGNORECASE)
 _STANDARD_FILES = {"authorizedkeysfile": ".ssh/authorized_keys .ssh/authorized_keys2"}
 
@@ -53,10 +60,10 @@ def lines(path: str = "", match: str = "", depth: int = 0) -> t.Iterator[Line]:
     """Yield each line with a keyword of sshd's configuration, with those of included files in their place."""
     path = path or CONFIGURATION
     for number, text in enumerate(read_text_or_empty(path).split("\n"), 1):
-        parts = re.match(r"\s*(\w+)(?:\s*=\s*|\s+)(.*?)\s*$", text)
+        parts = re.match(r"\s*(\w+)(?:\s*=\s*|\s+)(.*)", text)
         if not parts:
             continue
-        keyword, value = parts.group(1).lower(), parts.group(2)
+        keyword, value = parts.group(1).lower(), parts.group(2).rstrip()
         if keyword == "include" and depth < _DEPTH:
             for pattern in value.split():
                 for included in sorted(glob.glob(os.path.join(os.path.dirname(CONFIGURATION), pattern.strip('"')))):
@@ -156,10 +163,18 @@ def keys(account: Account, timeout: float) -> list[tuple[Source, bool]]:
     # Most hosts have the standard files, so that sshd does not run.
     is_set = any(line.keyword == "authorizedkeysfile" for line in lines())
     paths = key_files(account, dict(effective(account, timeout)) if is_set else _STANDARD_FILES)
-    texts = read_texts(paths, account, timeout)
-    lines_of_files = ((path, *numbered) for path in paths for numbered in _lines_of(texts, path))
-    options_of_keys = ((Source("file", path, number), _options(line)) for path, number, line in lines_of_files)
-    return [(source, _FORCED.search(options) is not None) for source, options in options_of_keys if options]
+
+    def read() -> list[tuple[str, int, bool]]:
+        texts = read_texts(paths, account, timeout)
+        lines_of_files = ((path, *numbered) for path in paths for numbered in _lines_of(texts, path))
+        keys_of = ((path, number, _options(line[:_LONGEST_KEY])) for path, number, line in lines_of_files)
+        found = ((path, number, _FORCED.search(options) is not None) for path, number, options in keys_of if options)
+        return list(itertools.islice(found, _MOST_KEYS))
+
+    # A user's file can take long.
+    with contextlib.suppress(DevserverError, OSError):
+        return [(Source("file", path, number), is_forced) for path, number, is_forced in call_as(account, read)]
+    return []
 
 
 def _options(line: str) -> str:

@@ -30,19 +30,15 @@ def render_variables(variables: t.Mapping[str, str]) -> str:
 
 
 def render_tmpfiles(accounts: t.Sequence[Account], log: bool) -> str:
-    """Return the tmpfiles.d(5) lines for logs and caches.
+    """Return the tmpfiles.d(5) lines for logs and for the directories of caches.
 
-    The directory of the logs belongs to root: systemd opens a log as root, and must not follow a user's link. A user's
-    directory gets its owner alone, unlike by CacheDirectory=, and never what is in it: that may be a link to a file.
+    The directory of the logs belongs to root: systemd opens a log as root, and must not follow a user's link. The
+    users' own directories are not here: a line would give that of a previous user, with its content, to the next one.
     """
     logs = paths.LOG_DIR
     lines = [f"d {path} 0755 root root -" for path in (logs, f"{logs}/crashes", paths.CACHE_DIR)]
-    for account in accounts:
-        owner = f"{account.uid} {account.gid} -"
-        lines.append(f"d {paths.cache_directory(account.name)} 0700 {owner}")
-        lines.append(f"d {paths.crash_directory(account.name)} 0755 {owner}")
-        if log:
-            lines.append(f"f {logs}/{account.name}.log 0640 {owner}")
+    for account in accounts if log else ():
+        lines.append(f"f {logs}/{account.name}.log 0640 {account.uid} {account.gid} -")
     return paths.HEADER + "".join(f"{line}\n" for line in lines)
 
 

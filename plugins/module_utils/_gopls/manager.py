@@ -158,12 +158,9 @@ def make_temporary_files(path: str, skipped: list[SkippedFile]) -> None:
         f"cannot create the files and directories that {path} declares",
         remedy=f"run 'systemd-tmpfiles --create {path}' as root, and remove what is in the way",
     )
-    # A user can mount a file system over a file or a directory of their own.
-    files = {
-        user: [f"{paths.LOG_DIR}/{user}.log", paths.crash_directory(user), paths.cache_directory(user)]
-        for user in paths.known_users()
-    }
-    blocked = [(user, file) for user in files for file in files[user] if not _create_files(path, file).ok]
+    # A user can mount a file system over the own log.
+    files = {user: f"{paths.LOG_DIR}/{user}.log" for user in paths.known_users()}
+    blocked = [(user, file) for user, file in files.items() if not _create_files(path, file).ok]
     if not blocked or not _create_files(path, paths.SOCKET_DIR).ok:
         raise error
     for user, file in blocked:

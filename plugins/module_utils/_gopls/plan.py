@@ -244,15 +244,16 @@ def _make_directories(plan: DaemonPlan) -> DaemonPlan:
     An earlier user of the same name can prevent the removal of the own directory.
     """
     skipped, expected = list(plan.skipped), plan.expected
-    everybody = paths.TMPFILES in {edit.file.path for edit in plan.edits}
+    everybody = paths.TMPFILES in {edit.file.path for edit in plan.edits} or not os.path.isdir(paths.LOG_DIR)
     changing = {*plan.lacking, *plan.units.restart}
     accounts = [user.account for user in expected.users if everybody or user.account.name in changing]
     for account in accounts:
-        path = paths.cache_directory(account.name)
-        with skip_errors(skipped, account.name, path):
-            make_user_directory(path, account)
-            if expected.shared:
-                make_user_directory(paths.crash_directory(account.name), account, 0o755)
+        modes = {paths.cache_directory(account.name): 0o700}
+        if expected.shared:
+            modes[paths.crash_directory(account.name)] = 0o755
+        for path, mode in modes.items():
+            with skip_errors(skipped, account.name, path):
+                make_user_directory(path, account, mode)
     if expected.shared:
         back_off.prepare_start({paths.daemon_unit(account.name): account for account in accounts})
     return plan._replace(skipped=skipped)

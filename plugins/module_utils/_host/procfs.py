@@ -143,6 +143,7 @@ def read_program(pid: int, proc: str = PROC) -> str:
 def read_process(pid: int, proc: str = PROC) -> Process | None:
     """Return the record of a process.
 
+    The environment is empty if it cannot be read, as one that the process makes too large: it counts as outdated then.
     ``acting_as`` gives the rights of the owner, because root may not inspect the process in a container.
     """
     uid = owner_id(pid, proc)
@@ -150,7 +151,7 @@ def read_process(pid: int, proc: str = PROC) -> Process | None:
         return None
     try:
         with acting_as(find_owner(uid)):
-            environment = parse_environment(_read(path_of(pid, "environ", proc)))
+            environment = parse_environment(read_file(pid, "environ", proc))
             program = os.readlink(path_of(pid, "exe", proc))
     except OSError:
         return None

@@ -47,7 +47,7 @@ _ANCHOR = "gopherops-devserver-{}.crt"
 _PREVIOUS_ANCHOR = "gopherops-devserver.crt"
 # Seconds for the command. A slow processor needs minutes for the links to 150 certificates.
 _LIMIT = 600
-_CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
+_CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----.+?(?:-----END CERTIFICATE-----|\\Z)", re.DOTALL)
 
 
 def trust_certificates(pem: str, *, store: TrustStore, check: bool) -> Changes:

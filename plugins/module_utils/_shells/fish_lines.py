@@ -19,7 +19,7 @@ from .scripts import SH_PRINT_FISH_FILES
 _LINE = re.compile(r"^([^:\n\0]+):(\d{1,9}):(.*)$", re.MULTILINE)
 _WORD = re.compile(r"[\w-]+")
 # In the text of a line: what the trace shows with its value.
-_EXPANDED = re.compile(r"\$\w+(?:\[[^]]*\])?|\$?\([^()]*\)|~(?=/)")
+_EXPANDED = re.compile(r"\$\w+(?:\[[^]]*\]?)?|\$?\([^()]*\)|~(?=/)")
 _END_OF_COMMAND = re.compile(r"[;|&]")
 _PRINTS = re.compile(r"(?<![\w-])(?:echo|printf|set_color)(?![\w-])")
 

@@ -31,18 +31,19 @@ DIRECTORY = "/var/lib/gopherops-failures"
 _MINUTES = 10
 # The variables of the unit are for its program, and may keep others from starting.
 _CLEAN = f"unset LD_PRELOAD LD_LIBRARY_PATH; PATH={SYSTEM_PATH}; "
+# An earlier user may have kept the directory.
+_ENTER = f"cd {DIRECTORY}/%n && test -O . && "
 _DELAY = (
     f"{_CLEAN}"
-    # The ID of an earlier user can be another one's by now.
-    f'failures=$$({{ cd {DIRECTORY}/%n && test -O . && find . -type f ! -name "*.success" -mmin -{_MINUTES}; }}'
+    f'failures=$$({{ {_ENTER}find . -type f ! -name "*.success" -mmin -{_MINUTES}; }}'
     " 2>/dev/null | wc -l); test $$failures -lt 2 || exec sleep $$((failures > 5 ? 58 : (1 << failures) - 2))"
 )
-_RECORD = (
-    f"{_CLEAN}cd {DIRECTORY}/%n && touch $$INVOCATION_ID.$$SERVICE_RESULT && find . -type f -mmin +{_MINUTES} -delete"
-)
+_RECORD = f"{_CLEAN}{_ENTER}touch $$INVOCATION_ID.$$SERVICE_RESULT && find . -type f -mmin +{_MINUTES} -delete"
 # Lines of a [Service] section, before its other ExecStartPre=: a delay of 2, 6, 14 and 30 s, then 58 s, in addition to
-# RestartSec=. TimeoutStartSec= must be longer than that. prepare_start() makes the directory.
+# RestartSec=. TimeoutStartSec= must be longer than that. prepare_start() makes the directory. Without the account of
+# its user (217) a unit runs no command, and the delay neither: it is not started again.
 START_DELAY = f"""\
+RestartPreventExitStatus=217
 ReadWritePaths=-{DIRECTORY}/%n
 ExecStartPre=-/bin/sh -c '{_DELAY}'
 ExecStopPost=-/bin/sh -c '{_RECORD}'

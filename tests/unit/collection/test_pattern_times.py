@@ -24,13 +24,15 @@ except ImportError:
     import sre_parse
 
 PLUGINS = Path(__file__).parents[3] / "plugins"
-FILES = sorted(path for path in PLUGINS.rglob("*.py") if "re.compile(" in path.read_text())
+FILES = sorted(path for path in PLUGINS.rglob("*.py") if re.search(r"\bre\.[a-z]+\(", path.read_text()))
 # Parts of texts on which patterns spend time, besides those that each pattern matches itself.
 CHARACTERS = " \t\n0aA_/\\\"'-=:.,#$@(){}[]<>|&;~+*?\x01\0\r\x1b"
 ENDS = ("", "\0\x02!")
-SHORT, LONG = 2_000, 8_000
+SHORT, LONG = 2_000, 16_000
 # A quadratic pattern takes several times as long for the long text, a linear one a small part.
 FLOOR = 0.02
+# The long text takes a linear pattern 8 times as long as the short one, and a quadratic one 64 times.
+GROWTH = 24
 # Those of messages whose length a constant of the module limits.
 SHORT_TEXTS = {"_shells/blame.py": {"_PLACE", "_FILE", "_WHOLE"}, "_shells/fish_trace.py": {"_CALLER"}}
 METHODS = ("match", "fullmatch", "search", "findall", "finditer", "sub", "subn", "split")
@@ -41,16 +43,31 @@ def patterns_of(path: Path) -> dict[str, tuple[re.Pattern, set[str]]]:
     prefix = MODULE_UTILS.rsplit(".", 1)[0]
     module = importlib.import_module(".".join((prefix, *path.relative_to(PLUGINS).with_suffix("").parts)))
     calls: dict[str, set[str]] = {}
+    found = {}
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Attribute) and node.attr in METHODS and isinstance(node.value, ast.Name):
             calls.setdefault(node.value.id, set()).add(node.attr)
-    found = {}
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            found.update(pattern_in_call(node, node.func))
     for name, value in vars(module).items():
         # A pattern in a collection, or for a function, may be used in each way; those for functions are matched.
         for place, pattern in compiled(value, name):
             methods = calls.get(name) or ({"match"} if place == name else {"search"})
             found[place] = (pattern, methods)
     return found
+
+
+def pattern_in_call(call: ast.Call, function: ast.Attribute) -> t.Iterator[tuple[str, tuple[re.Pattern, set[str]]]]:
+    """Yield the pattern of a call such as ``re.match("a", text, re.MULTILINE)``; not one that has variables."""
+    if (
+        getattr(function.value, "id", "") == "re"
+        and function.attr in METHODS
+        and isinstance(call.args[0], ast.Constant)
+    ):
+        options = [*call.args[1:], *(keyword.value for keyword in call.keywords)]
+        flags = [node.attr for node in options if isinstance(node, ast.Attribute) and node.attr.isupper()]
+        pattern = re.compile(call.args[0].value, sum(getattr(re, name) for name in flags))
+        yield f"line {call.lineno}", (pattern, {function.attr})
 
 
 def compiled(value: object, place: str) -> t.Iterator[tuple[str, re.Pattern]]:
@@ -123,6 +140,8 @@ def hostile_texts(pattern: re.Pattern) -> t.Iterator[tuple[str, str]]:
         yield f"{text}a", " "
         # A quote may be optional, but not its other one.
         yield re.sub("[\"']", "", text), " "
+        # A beginning may be quoted within what repeats.
+        yield from (("", f"{c}{text}") for c in "\\._")
     yield from (("", c) for c in CHARACTERS)
 
 
@@ -137,12 +156,13 @@ def seconds(pattern: re.Pattern, method: str, text: str) -> float:
 
 
 def is_quadratic(pattern: re.Pattern, method: str, text: t.Callable[[int], str]) -> bool:
-    if seconds(pattern, method, text(SHORT)) > 10 * FLOOR:
+    short, long = (seconds(pattern, method, text(size)) for size in (SHORT, LONG))
+    if short > 10 * FLOOR:
         return True
-    if seconds(pattern, method, text(LONG)) < FLOOR:
+    if long < max(FLOOR, GROWTH * short / 2):
         return False
     short, long = (min(seconds(pattern, method, text(size)) for _run in range(3)) for size in (SHORT, LONG))
-    return long > FLOOR and long > 8 * short
+    return long > FLOOR and long > GROWTH * short
 
 
 def slow_text(pattern: re.Pattern, methods: t.Iterable[str]) -> tuple[str, str, str, str] | None:

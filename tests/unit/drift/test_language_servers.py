@@ -7,6 +7,7 @@ from __future__ import annotations
 import dataclasses
 import fcntl
 import getpass
+import itertools
 import json
 import os
 import pathlib
@@ -449,6 +450,23 @@ def test_crash_logs_are_read_newest_first(host_root: pathlib.Path, monkeypatch: 
         Crash(str(crashes / "2.log"), "result 2.log", 300),
         Crash(str(crashes / "1.log"), "result 1.log", 100),
     ]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
+def test_only_the_last_crash_logs_are_read_and_with_the_rights_of_their_user(
+    host_root: pathlib.Path, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
+    """A user can link any files, and make any number of them."""
+    directory = host_root / "LOG_DIR/crashes/nobody"
+    directory.mkdir(parents=True)
+    for number in range(100, 130):
+        (directory / f"{number}.log").write_text("result signal\n")
+    (directory / "129.log").chmod(0o600)
+    for parent in [directory, *itertools.takewhile(lambda path: path != pathlib.Path("/tmp"), directory.parents)]:
+        parent.chmod(0o755)
+    crashes = language_servers._crashes(find_account("nobody"))
+    assert sorted(pathlib.Path(crash.path).name for crash in crashes) == [f"{number}.log" for number in range(120, 130)]
+    assert {pathlib.Path(crash.path).name for crash in crashes if not crash.result} == {"129.log"}
 
 
 def test_a_lease_on_a_crash_log_delays_no_report(host_root: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,12 +7,14 @@ from __future__ import annotations
 import getpass
 import os
 import pathlib
+import time
 import typing as t
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment import sshd_config
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import ssh
+from ansible_collections.gopherops.devserver.plugins.module_utils._host import user_access
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
 
 BOB = find_account("nobody")._replace(name="bob")
@@ -160,6 +162,29 @@ def test_keys_that_run_a_command_of_their_own_are_found(sshd_host: Set, is_set: 
     found = {source.line: forced for source, forced in sshd_config.keys(user, 5) if source.file == str(file)}
     assert found == {2: False, 3: True, 4: False, 5: True, 6: False}
     assert (directory / "queries").exists() == is_set
+
+
+def test_keys_that_take_long_are_read_in_the_process_of_the_user(
+    sshd_host: Set, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A user can write lines and keys without end."""
+    directory = sshd_host()
+    (directory / "sshd_config").write_text("")
+    (directory / ".ssh").mkdir()
+    file, user = directory / ".ssh/authorized_keys", find_account(getpass.getuser())._replace(home=str(directory))
+    file.write_text('\\"' * 40_000 + "\n" + 'command="x" ssh-rsa A\n' * 3_000)
+    begin = time.process_time()
+    assert len(sshd_config.keys(user, 20)) == 1000
+    assert time.process_time() - begin < 1
+    monkeypatch.setattr(sshd_config, "_options", lambda _line: time.sleep(60))
+    for name, value in (("LIMIT", 0.2), ("_UNRESPONSIVE", {}), ("_SPENT", {})):
+        monkeypatch.setattr(user_access, name, value)
+    assert sshd_config.keys(user, 20) == []
+
+
+@pytest.mark.parametrize("line", ['command="x', 'command="x\\', 'a="\\"b" command="x" A', '"'])
+def test_a_quote_without_an_end_gives_no_key(line: str) -> None:
+    assert sshd_config._options(line) in ("", "a=")
 
 
 def test_without_permission_no_file_of_a_user_is_read(sshd_host: Set) -> None:

@@ -398,9 +398,28 @@ def test_a_mount_over_a_users_own_file_is_reported_and_stops_nobody_else(daemon_
     skipped: list[t.Any] = []
     with mounted(files[name], "--bind", source):
         subprocess.run(["mount", "-o", "remount,ro,bind", files[name]], check=True)
+        shutil.rmtree(paths.cache_directory("somebody-else"))
+        skipped += plan._make_directories(
+            daemon_host.apply(*users, check=True)._replace(lacking=[ME, "somebody-else"])
+        ).skipped
         manager.make_temporary_files(str(file), skipped)
     assert [(entry.user, entry.file) for entry in skipped] == [(ME, str(files[name]))]
     assert pathlib.Path(f"{paths.LOG_DIR}/somebody-else.log").is_file()
+    assert pathlib.Path(paths.cache_directory("somebody-else")).is_dir()
+
+
+@needs_root
+@pytest.mark.skipif(shutil.which("systemd-tmpfiles") is None, reason="this machine has no systemd")
+@pytest.mark.parametrize("directory", ["cache_directory", "crash_directory"])
+def test_no_user_gets_the_directory_of_a_previous_one(daemon_host, systemd, directory):
+    """The previous user keeps what is in it from being removed, such as by a directory of somebody else."""
+    path = pathlib.Path(getattr(paths, directory)(ME))
+    (path / "kept/x").mkdir(parents=True)
+    os.chown(path, 12345, 12345)
+    skipped = daemon_host.apply(daemon_host.user, systemd=252).skipped
+    assert [(entry.user, entry.file) for entry in skipped] == [(ME, str(path))]
+    assert manager._create_files(paths.TMPFILES).ok
+    assert path.stat().st_uid == 12345
 
 
 def test_users_can_change_no_directory_in_which_systemd_binds_a_socket():

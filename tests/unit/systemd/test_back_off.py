@@ -123,11 +123,19 @@ def test_what_the_user_of_a_unit_plants_is_reached_with_that_users_rights(failur
     assert back_off.pending_failure(UNIT, {**RETRIES, "User": "nobody"}) is None
 
 
+def test_a_unit_without_its_account_is_not_started_again() -> None:
+    """It runs no command, and thus no delay (217/USER)."""
+    assert "RestartPreventExitStatus=217\n" in back_off.START_DELAY
+
+
 @needs_root
-def test_the_records_of_another_user_delay_nothing(failures: pathlib.Path) -> None:
+def test_the_directory_of_another_user_is_not_used(failures: pathlib.Path) -> None:
     for number in range(5):
         run("ExecStopPost", failures, SERVICE_RESULT="signal", INVOCATION_ID=str(number))
     os.chown(failures, 12345, 12345)
     assert run("ExecStartPre", failures) == ""
+    os.symlink(failures.parent.parent / "of-root", failures / "6.signal")
+    run("ExecStopPost", failures, SERVICE_RESULT="signal", INVOCATION_ID="6")
+    assert not (failures.parent.parent / "of-root").exists()
     back_off.prepare_start({UNIT: find_account("nobody")})
     assert (os.listdir(failures), failures.stat().st_uid) == ([], find_account("nobody").uid)

@@ -18,7 +18,7 @@ _UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes", "s": "seconds
 _DURATION = re.compile(r"\+?((?:\d+[wdhms])+)\Z")
 # The relative format of community.crypto: each unit once, the longest first.
 _LIFETIME = re.compile(r"\+(?=\d)(\d+w)?(\d+d)?(\d+h)?(\d+m)?(\d+s)?\Z", re.ASCII)
-_BLOCK = re.compile(rb"-----BEGIN (?:CERTIFICATE|X509 CRL)-----\s(.*?)-----END", re.DOTALL)
+_BLOCK = re.compile(rb"-----BEGIN (?:CERTIFICATE|X509 CRL)-----\s([^-]*)-----END")
 _SEQUENCE = 0x30
 # UTCTime has a year of two digits, GeneralizedTime of four.
 _TIMES = {0x17: "%y%m%d%H%M%SZ", 0x18: "%Y%m%d%H%M%SZ"}
@@ -35,7 +35,7 @@ def parse_duration(text: str) -> datetime.timedelta:
     if not match:
         raise ValueError(f"{text!r} is not a length of time such as +30d or +12h")
     amounts: dict[str, float] = {}
-    for number, unit in re.findall(r"(\d+)([wdhms])", match[1]):
+    for number, unit in re.findall(r"(\d+)(\D?)", match[1]):
         amounts[_UNITS[unit]] = amounts.get(_UNITS[unit], 0) + int(number)
     return datetime.timedelta(**amounts)
 

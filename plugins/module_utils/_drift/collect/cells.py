@@ -20,8 +20,9 @@ from ..cells import DIRECTORIES, FOLLOWS, Cell, in_order, plain_value, same_valu
 from ..records.observation import TELEMETRY, WATCHED, Observation
 from .go_files import mode_file, settings_in, telemetry_mode
 
-# The assignments of some files are known only with their references.
-_REFERENCE = re.compile(r"[$@]\{[^}]*\}|\$\w+")
+# The assignments of some files are known only with their references. One without an end is the rest of the text: a
+# search for it from each of many beginnings would take quadratic time.
+_REFERENCE = re.compile(r"[$@]\{[^}]*\}?|\$\w+")
 
 
 def cells(declaration: Declaration, observations: t.Sequence[Observation], go_version: str) -> list[Cell]:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import contextlib
-import glob
+import heapq
 import json
 import os
 import re
@@ -16,9 +16,11 @@ from ..._environment.declaration import UserEnvironment
 from ..._gopls import paths
 from ..._gopls.settings import Schema, read_schema
 from ..._gopls.units import serves_profiles
+from ..._host.accounts import Account
 from ..._host.files import is_socket, open_unfollowed, read_text
 from ..._host.procfs import read_process
 from ..._host.reading_limit import reading
+from ..._host.user_access import call_as
 from ..._systemd import systemctl
 from ..._systemd.environment_files import last_change, variables_in
 from ..._systemd.systemctl import manager_runs
@@ -30,6 +32,8 @@ from ..records.language_servers import LIMITS, Crash, Gopls, LanguageServer, Lan
 
 _MODULE = "golang.org/x/tools/gopls"
 _PROPERTIES = ("MainPID", *LIMITS)
+# Those that are kept of a user.
+_MOST_CRASHES = 10
 # Characters of a crash log's first line.
 _SHORT = 200
 
@@ -91,7 +95,7 @@ def with_lines(server: LanguageServer) -> LanguageServer:
         (limit.unit, limit.name): server.units[limit.unit].line(rf"\s*{limit.name}\s*=")
         for limit in server.other_limits
     }
-    rendered = [f"{systemctl.UNIT_DIR}/{re.sub('@.*[.]', '@.', unit)}" for unit in server.units]
+    rendered = [os.path.join(systemctl.UNIT_DIR, re.sub(r"^([^@]*@).*[.]", r"\1.", unit)) for unit in server.units]
     rendered += [paths.prewarm_file(server.user_name), paths.session_file(server.user.account.uid)]
     overrides = {unit: state.overrides(rendered) for unit, state in server.units.items()}
     # The slice of a user's sessions is systemd's own: only its limits are rendered.
@@ -118,7 +122,7 @@ def _server(
     user: UserEnvironment, mode: str, variables: t.Mapping[str, str], states: t.Mapping[str, State]
 ) -> LanguageServer:
     own_states = {unit: states[unit] for unit in _units_of(user) if unit in states}
-    server = LanguageServer(user, mode, variables, own_states, crashes=_crashes(user.account.name))
+    server = LanguageServer(user, mode, variables, own_states, crashes=_crashes(user.account))
     if not own_states:
         return server
     slice_name = paths.session_slice(user.account.uid)
@@ -136,13 +140,19 @@ def _limits(path: str) -> dict[str, str]:
     return {name: value for name, value in settings_in(path).items() if name in LIMITS and name not in edited}
 
 
-def _crashes(user: str) -> list[Crash]:
-    """Return the crash logs of a user's daemon, newest first."""
-    crashes = []
-    for path in glob.glob(os.path.join(glob.escape(f"{paths.LOG_DIR}/crashes/{user}"), "*.log")):
-        with contextlib.suppress(FileNotFoundError):
-            crashes.append(Crash(path, _first_line(path), os.lstat(path).st_mtime))
-    return sorted(crashes, key=lambda crash: crash.at, reverse=True)
+def _crashes(account: Account) -> list[Crash]:
+    """Return the last crash logs of a user's daemon, newest first; the user can make any number of them."""
+    with contextlib.suppress(DevserverError, OSError):
+        crashes = [Crash(*entry) for entry in call_as(account, lambda: _read_crashes(account.name))]
+        return sorted(crashes, key=lambda crash: crash.at, reverse=True)
+    return []
+
+
+def _read_crashes(user: str) -> list[Crash]:
+    entries = (entry.path for entry in os.scandir(paths.crash_directory(user)) if entry.name.endswith(".log"))
+    # The names begin with the time.
+    last = heapq.nlargest(_MOST_CRASHES, entries)
+    return [Crash(path, _first_line(path), os.lstat(path).st_mtime) for path in last if os.path.lexists(path)]
 
 
 def _first_line(path: str) -> str:

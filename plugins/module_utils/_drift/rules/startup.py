@@ -171,7 +171,7 @@ _WITHOUT_BUS = {
     "no user bus": "install the package dbus-user-session (Red Hat family: dbus-daemon) and run"
     " 'systemctl --user start dbus.socket' as the user",
 }
-_HANGING = re.compile(r"could not be searched: the directory (.+?) does not respond")
+_HANGING = re.compile(r"could not be searched: the directory (.+?)(?: does not respond|\Z)", re.DOTALL)
 _PRINTS = re.compile(r"\b(echo|printf|print|cat|figlet|fortune|neofetch|motd|banner)\b")
 _REDIRECTS = re.compile(r"\bexec\s+[\d&]*[<>]")
 _REPLACES = re.compile(r"(^|[;&|{(]|\b(?:then|else|do))\s*exec\s+(?![\d&]*[<>])")
