@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import glob
 import json
 import os
+import shutil
 import tempfile
 import typing as t
 import zipfile
@@ -82,6 +84,20 @@ def install(account: Account, extension: Extension, place: ExtensionPlace) -> No
     each_as(account, unpack, {place.path: place}, seconds=_SECONDS, programs=True)[place.path]()
 
 
+@contextlib.contextmanager
+def staging_directory(parent: str) -> t.Iterator[str]:
+    """Yield an empty directory in ``parent``, in place of the one that a killed attempt has left."""
+    path = os.path.join(parent, ".gopherops-unfinished")
+    with contextlib.suppress(OSError):
+        os.unlink(path)
+    shutil.rmtree(path, ignore_errors=True)
+    os.mkdir(path, 0o700)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
 def _servers(root: str) -> list[str]:
     """Return the programs of the servers whose extensions are in ``root``, the latest first."""
     base = glob.escape(os.path.dirname(root))
@@ -98,7 +114,7 @@ def _unpack(file: str, place: ExtensionPlace) -> None:
         return
     listed = listed_extensions(place.root)
     os.makedirs(place.root, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".devserver-", dir=place.root) as directory:
+    with staging_directory(place.root) as directory:
         _extract(file, directory)
         if os.path.lexists(place.path):
             os.rename(place.path, os.path.join(directory, "previous"))
@@ -153,7 +169,7 @@ def is_installed(account: Account, place: ExtensionPlace) -> bool:
 def _remove(place: ExtensionPlace) -> None:
     """Runs with the user's rights."""
     listed = listed_extensions(place.root)
-    with tempfile.TemporaryDirectory(prefix=".devserver-", dir=place.root) as directory:
+    with staging_directory(place.root) as directory:
         if listed is not None:
             removed = (place.name.lower(), place.version)
             _write_list(place.root, [entry for entry in listed if identity(entry) != removed], directory)

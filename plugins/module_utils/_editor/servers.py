@@ -14,7 +14,6 @@ import os
 import re
 import shutil
 import tarfile
-import tempfile
 import typing as t
 import zlib
 
@@ -22,6 +21,7 @@ from .._core.errors import DevserverError
 from .._host.accounts import Account
 from .._host.user_access import call_as, each_as
 from . import extensions
+from .installation import staging_directory
 
 _COMMIT = re.compile(r"[0-9a-f]{40}\Z")
 _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
@@ -95,7 +95,7 @@ def _unpack(file: str, paths: tuple[str, str]) -> None:
     os.makedirs(os.path.dirname(link), exist_ok=True)
     if not os.path.isdir(directory):
         # In the same file system, so that the directory is there in one step.
-        with tempfile.TemporaryDirectory(prefix=".devserver-", dir=os.path.dirname(directory)) as staging:
+        with staging_directory(os.path.dirname(directory)) as staging:
             try:
                 with tarfile.open(file) as archive:
                     archive.extraction_filter = getattr(tarfile, "data_filter", None)

@@ -6,17 +6,19 @@ from __future__ import annotations
 
 import hashlib
 import io
+import multiprocessing
 import os
 import pathlib
 import pwd
 import tarfile
+import time
 import typing as t
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import Outcome
-from ansible_collections.gopherops.devserver.plugins.module_utils._editor import extensions, go_editor
+from ansible_collections.gopherops.devserver.plugins.module_utils._editor import extensions, go_editor, servers
 from ansible_collections.gopherops.devserver.plugins.module_utils._host import records
 
 ME = pwd.getpwuid(os.geteuid()).pw_name
@@ -97,3 +99,24 @@ def test_another_digest_is_rejected(host: Host) -> None:
     with pytest.raises(DevserverError, match="has the SHA-256"):
         host.run(entry)
     assert not host.server.exists()
+
+
+def test_what_a_killed_attempt_has_left_is_replaced(host: Host, tmp_path: pathlib.Path) -> None:
+    # A reader of this pipe waits until it is killed.
+    os.mkfifo(tmp_path / "archive")
+    paths = servers.server_paths(str(host.server / "extensions"), COMMIT)
+    parent = host.server / "bin"
+    for _attempt in range(2):
+        attempt = multiprocessing.get_context("fork").Process(
+            target=servers._unpack, args=(str(tmp_path / "archive"), paths)
+        )
+        attempt.start()
+        deadline = time.monotonic() + 5
+        while [*map(os.listdir, parent.glob(".*"))] != [[]] and time.monotonic() < deadline:
+            time.sleep(0.01)
+        attempt.kill()
+        attempt.join()
+        (left_over,) = parent.iterdir()
+        (left_over / "half").touch()
+    host.run(host.entry(archive("bin/code-server")))
+    assert [path.name for path in parent.iterdir()] == [COMMIT]
