@@ -8,6 +8,7 @@ import functools
 import itertools
 import os
 import re
+import time
 import typing as t
 
 from .._core.errors import DevserverError
@@ -186,9 +187,11 @@ def _apply_extensions(plan: ExtensionPlan, timeout: float, skipped: list[Skipped
     for extension in dict.fromkeys(extension for _account, extension, _place in plan.install):
         installation.provide(extension, timeout)
     installed, removed = [], []
+    deadlines: dict[Account, float] = {}
     for account, extension, place in plan.install:
+        deadline = deadlines.setdefault(account, time.monotonic() + installation.SECONDS)
         with skip_errors(skipped, account.name, place.path):
-            installation.install(account, extension, place)
+            installation.install(account, extension, place, deadline)
             installed.append((account, extension, place))
     for account, place in plan.remove:
         with skip_errors(skipped, account.name, place.path):

@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 import typing as t
 import zipfile
 
@@ -27,9 +28,10 @@ from .extensions import Extension, ExtensionPlace, identity, is_missing, listed_
 
 # The directory of an archive that has the extension.
 _CONTENT = "extension/"
-# Bytes of an unpacked extension, and seconds for each installation.
+# Bytes of an unpacked extension.
 _LARGEST = 1 << 30
-_SECONDS = 60.0
+# Seconds for all installations of a user in one run.
+SECONDS = 120.0
 
 
 class Pinned(t.Protocol):
@@ -72,16 +74,30 @@ def provide(pinned: Pinned, timeout: float) -> None:
         )
 
 
-def install(account: Account, extension: Extension, place: ExtensionPlace) -> None:
-    """Install an extension for a user, with the server's own program if there is one. Raises DevserverError."""
+def install(account: Account, extension: Extension, place: ExtensionPlace, deadline: float) -> None:
+    """Install an extension for a user, with the server's own program if there is one. Raises DevserverError.
+
+    The installations of the user end by ``deadline``.
+    """
     servers = call_as(account, lambda: _servers(place.root))
     if servers:
         argv = [servers[0], "--install-extension", extension.file, "--force", "--extensions-dir", place.root]
-        run_at_home(argv, env=session_environment(account), account=account, timeout=_SECONDS)
+        run_at_home(argv, env=session_environment(account), account=account, timeout=_seconds_until(deadline, place))
     # The program may have failed, and no output of a user's program proves that it has not.
     # It takes longer than files do, so it has a limit of its own.
     unpack = functools.partial(_unpack, extension.file)
-    each_as(account, unpack, {place.path: place}, seconds=_SECONDS, programs=True)[place.path]()
+    each_as(account, unpack, {place.path: place}, seconds=_seconds_until(deadline, place), programs=True)[place.path]()
+
+
+def _seconds_until(deadline: float, place: ExtensionPlace) -> float:
+    seconds = deadline - time.monotonic()
+    if seconds <= 0:
+        raise DevserverError(
+            f"{place.path} is not installed: the extensions of this user took longer than {SECONDS:g} s",
+            remedy="check as this user that 'bin/*/bin/code-server --version' beside the extensions exits;"
+            " then run the play again",
+        )
+    return seconds
 
 
 @contextlib.contextmanager
@@ -159,7 +175,7 @@ def _write_list(root: str, entries: t.Sequence[t.Any], directory: str) -> None:
 
 def uninstall(account: Account, place: ExtensionPlace) -> None:
     """Remove an extension of a user. Raises DevserverError."""
-    each_as(account, _remove, {place.path: place}, seconds=_SECONDS)[place.path]()
+    each_as(account, _remove, {place.path: place})[place.path]()
 
 
 def is_installed(account: Account, place: ExtensionPlace) -> bool:

@@ -18,7 +18,7 @@ import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import Outcome
-from ansible_collections.gopherops.devserver.plugins.module_utils._editor import extensions, go_editor
+from ansible_collections.gopherops.devserver.plugins.module_utils._editor import extensions, go_editor, installation
 from ansible_collections.gopherops.devserver.plugins.module_utils._host import records
 
 from tests.support.http_server import Server
@@ -143,6 +143,22 @@ def test_the_servers_own_program_installs_it_where_there_is_one(host: Host, plac
     called = f"--install-extension {store} --force --extensions-dir {host.extensions}\n"
     assert text == (called if works else "{}")
     assert host.run(entry).result["changed"] is False
+
+
+def test_a_program_that_hangs_costs_a_user_one_time_limit(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(installation, "SECONDS", 1.0)
+    program = host.server / "bin/abc/bin/code-server"
+    program.parent.mkdir(parents=True)
+    program.write_text(f"#!/bin/sh\necho >>{host.directory}/starts\nexec sleep 100\n")
+    program.chmod(0o755)
+    entry = host.entry(archive())
+    outcome = host.run(*(dict(entry, name=f"Golang.go{number}") for number in range(3)))
+    assert (host.directory / "starts").read_text() == "\n"
+    reasons = [skipped["reason"] for skipped in outcome.result["skipped_files"]]
+    assert [reason.partition(": ")[2][:45] for reason in reasons] == [
+        "the extensions of this user took longer than "
+    ] * 3
+    assert outcome.failure
 
 
 def test_another_server_gets_it_too_if_it_is_there(host: Host) -> None:
