@@ -208,7 +208,7 @@ def connected_sockets(proc: str = PROC) -> list[TcpSocket]:
 def _tcp_rows(state: str, proc: str) -> t.Iterator[list[str]]:
     """Yield the rows of sockets in this state, line by line: any user can make these tables long, but not the rows."""
     for table in ("tcp", "tcp6"):
-        with contextlib.suppress(OSError), open(path_of("net", table, proc), encoding="ascii") as file:
+        with contextlib.suppress(OSError), open(path_of("net", table, proc), encoding="utf-8") as file:
             yield from (row for row in map(str.split, file) if row[3:4] == [state] and row[9:])
 
 

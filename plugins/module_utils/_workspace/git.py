@@ -19,6 +19,8 @@ _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _POINTER = "^version https://git-lfs.github.com/spec/v1$"
 # Seconds that a query may take, also one of the remote: each plan makes some, for all users.
 _QUERY_TIMEOUT = 20
+# Seconds without a byte from a server, after which it is given up.
+_SILENCE = 60
 _SSH = ("ssh", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", "-o", "ConnectTimeout=10")
 # By default git overwrites files that it ignores.
 _KEEPING = ("--no-overwrite-ignore",)
@@ -67,7 +69,8 @@ class Git:
     def __init__(self, programs: UserPrograms, entry: WorkspaceEntry) -> None:
         self._programs = programs
         self._entry = entry
-        scheme = entry.repo.partition("://")[0]
+        scheme, _separator, rest = entry.repo.partition("://")
+        self.host = (rest.partition("/")[0] or scheme.partition(":")[0]).rpartition("@")[2]
         key = ("-i", entry.deploy_key, "-o", "IdentitiesOnly=yes") if entry.deploy_key else ()
         self._ssh = shlex.join([*_SSH, *key])
         declared = programs.user.variables.get("GIT_CONFIG_COUNT", "")
@@ -94,7 +97,8 @@ class Git:
         Raises DevserverError for a query that times out, unless it is one of the remote: the user can make all hang.
         """
         limit = _QUERY_TIMEOUT if timeout is None else timeout
-        completed = self._programs.run(self._entry.path, ["git", *words], env=self._env, timeout=limit)
+        run = self._run_remote if words[0] in ("ls-remote", "fetch") else self._programs.run
+        completed = run(self._entry.path, ["git", *words], env=self._env, timeout=limit)
         if completed.returncode is None and words[0] != "ls-remote":
             remedy = f"find out as this user why 'git {words[0]}' does not finish there"
             raise completed.error(f"git {words[0]} in {self}", remedy=remedy)
@@ -111,7 +115,13 @@ class Git:
         key = shlex.join(["ssh", "-i", entry.deploy_key, "-o", "IdentitiesOnly=yes"]) if entry.deploy_key else ""
         words = [entry.path, f"{parent}/.{name}.unfinished-clone", key, commit, str(entry.depth or "")]
         argv = ["/bin/sh", "-c", _CLONE, "sh", *words, *depth, *at, "--", entry.repo]
-        return self._programs.run("/", argv, env=self._env)
+        return self._run_remote("/", argv, env=self._env)
+
+    def _run_remote(self, directory: str, argv: t.Sequence[str], **options: t.Any) -> Completed:
+        completed = self._programs.run(directory, argv, silence=_SILENCE, **options)
+        if completed.returncode is None or "timed out" in completed.stderr:
+            self._programs.silent_hosts.add(self.host)
+        return completed
 
     def status(self) -> Status | None:
         """Return the state of the checkout; None if git cannot read it."""

@@ -9,6 +9,7 @@ import os
 import typing as t
 
 from .._core.errors import DevserverError
+from .._core.redaction import without_secrets
 from .._core.result import Outcome
 from .._environment.declaration import ARGUMENT_SPEC as DECLARATION
 from .._environment.declaration import UserEnvironment, declaration_from
@@ -69,6 +70,12 @@ class WorkspaceRun:
     def _converge(self, programs: UserPrograms, entry: WorkspaceEntry) -> None:
         account = programs.user.account
         git = Git(programs, entry)
+        if entry.repo and git.host in programs.silent_hosts:
+            self.warnings.append(
+                f"{git} is skipped: {git.host} did not respond in time for another workspace of this user. To fix this:"
+                f" check that 'git ls-remote' of {without_secrets(entry.repo)} responds at once, and run the play again"
+            )
+            return
         writer = call_as(account, functools.partial(_find_writer, entry, account))
         if writer:
             self.warnings.append(

@@ -27,6 +27,8 @@ class UserPrograms:
 
     def __init__(self, user: UserEnvironment, timeout: float) -> None:
         self.user = user
+        # Hosts of repositories that did not respond in time.
+        self.silent_hosts: set[str] = set()
         self._timeout = timeout
         self._umask = ""
 
@@ -37,9 +39,10 @@ class UserPrograms:
         *,
         env: t.Mapping[str, str],
         timeout: float = 0,
+        silence: float = 0,
         low_priority: bool = False,
     ) -> Completed:
-        """Run a program in ``directory``, with ``env`` beside the declared variables."""
+        """Run a program in ``directory``, with ``env`` beside the declared variables; for ``silence`` see ``run``."""
         account = self.user.account
         self._umask = self._umask or f"{call_as(account, current_umask):03o}"
         path = ":".join([*self.user.path, SYSTEM_PATH])
@@ -50,7 +53,12 @@ class UserPrograms:
             limit = timeout or self._timeout
             script = f"{gate.wait}{_IN_DIRECTORY}{gate.redirection}"
             completed = run(
-                ["/bin/sh", "-c", script, "sh", *words], env=variables, account=account, timeout=limit, gate=gate
+                ["/bin/sh", "-c", script, "sh", *words],
+                env=variables,
+                account=account,
+                timeout=limit,
+                silence=silence,
+                gate=gate,
             )
         return completed._replace(argv=argv)
 

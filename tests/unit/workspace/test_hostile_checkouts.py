@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import socket
 import time
 import typing as t
 
@@ -23,8 +24,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.d
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.workspace_entry import parse_entry
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import FileEdit, users_file
-from ansible_collections.gopherops.devserver.plugins.module_utils._workspace import files, modules
-from ansible_collections.gopherops.devserver.plugins.module_utils._workspace.git import Git
+from ansible_collections.gopherops.devserver.plugins.module_utils._workspace import files, git, modules
 from ansible_collections.gopherops.devserver.plugins.module_utils._workspace.programs import UserPrograms
 
 from .conftest import Developer
@@ -114,8 +114,8 @@ def test_a_repository_without_a_git_directory_is_not_read(developer: Developer) 
 def test_git_finds_no_repository_without_a_git_directory(developer: Developer) -> None:
     developer.variables.update(GIT_CONFIG_COUNT="1", GIT_CONFIG_KEY_0="x.own", GIT_CONFIG_VALUE_0="kept")
     user = UserEnvironment(developer.account, developer.variables, [], [])
-    git = Git(UserPrograms(user, 60), parse_entry({"path": str(developer.origin)}, "dev"))
-    settings = git.run("config", "--list").stdout.splitlines()
+    checkout = git.Git(UserPrograms(user, 60), parse_entry({"path": str(developer.origin)}, "dev"))
+    settings = checkout.run("config", "--list").stdout.splitlines()
     assert "safe.barerepository=explicit" in settings and "x.own=kept" in settings
 
 
@@ -230,3 +230,26 @@ def test_an_ignored_file_of_the_user_is_not_overwritten(developer: Developer, re
     outcome = developer.converge(repo=developer.url, ref=ref)
     assert "git does not update it without a loss" in outcome.warnings[0]
     assert (developer.shop / ".env").read_text() == "API_KEY=own"
+
+
+def test_a_silent_server_costs_its_time_limit_once(developer: Developer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(git, "_SILENCE", 1)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"https://127.0.0.1:{server.getsockname()[1]}"
+        entries = [{"path": f"{developer.shop}{number}", "repo": f"{url}/{number}"} for number in range(3)]
+        other = {"path": str(developer.shop), "repo": developer.url}
+        start = time.monotonic()
+        outcome = developer.converge_all([*entries, other])
+        assert time.monotonic() - start < 20
+    assert "it timed out" in str(outcome.failure) and (developer.shop / "main.go").exists()
+    assert len(outcome.warnings) == 2 and f"{developer.shop}2 of user" in outcome.warnings[1]
+    assert all("did not respond in time" in warning for warning in outcome.warnings)
+
+
+@pytest.mark.parametrize(
+    ("repo", "host"),
+    [("https://example.com/x", "example.com"), ("ssh://git@example.com:22/x", "example.com:22"), ("git@a:b/c", "a")],
+)
+def test_the_host_of_a_repository_is_known(developer: Developer, repo: str, host: str) -> None:
+    user = UserEnvironment(developer.account, {}, [], [])
+    assert git.Git(UserPrograms(user, 60), parse_entry({"path": "/x", "repo": repo}, "dev")).host == host
