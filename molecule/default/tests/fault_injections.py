@@ -134,6 +134,7 @@ def persisted(setting: str, findings: Findings, *, user: str = "alice", **rest: 
 
 SSHD_DROP_IN = "/etc/ssh/sshd_config.d/own.conf"
 PERMIT_USER_ENVIRONMENT = f"echo 'PermitUserEnvironment yes' > {SSHD_DROP_IN}"
+TOOLCHAIN = f"{ALICE}/go/pkg/mod/golang.org/toolchain@v0.0.1-go1.99.0.linux-amd64"
 # A go that is not the declared one, and works as that does.
 GO = "printf '#!/bin/sh\\nexec /usr/local/go/bin/go \"$@\"\\n' | install -m 755 -D /dev/stdin"
 
@@ -147,6 +148,10 @@ GO_SETTINGS = {
     "insecure paths, persisted": persisted("GOINSECURE=git.example.com", {("GD505", "alice", "", "GOINSECURE")}),
     "another target, persisted": persisted("GOOS=windows", {("GD604", "alice", "", "GOOS")}),
     "another processor, persisted": persisted("GOARCH=s390x", {("GD604", "bob", "", "GOARCH")}, user="bob"),
+    # Cgo is off for another processor.
+    "a compiler that does not exist, persisted": persisted(
+        "CC=/opt/gcc-9/bin/gcc", {("GD606", "bob", "", "CC")}, user="bob", alone=True
+    ),
     "modules off, persisted": persisted("GO111MODULE=off", {("GD603", "alice", "", "GO111MODULE")}),
     "GOROOT, persisted": line_in(GOENV, "GOROOT=/opt/old", {("GD209", "alice", "", "GOROOT")}, alone=True),
     "a setting that go passes over": line_in(GOENV, "export GOFLAGS=-v", {("GD902", "alice", "", "")}),
@@ -508,6 +513,12 @@ MANAGED_FILES = {
         undo=f"rm {SSHD_DROP_IN}",
         alone=True,
     ),
+    "a key with a command": line_in(
+        f"{BOB}/.ssh/authorized_keys",
+        'command="/usr/bin/true" ssh-ed25519 AAAA bob',
+        {("GD707", "bob", "ssh", "")},
+        alone=True,
+    ),
     "a slow rc of sshd": line_in(
         f"{BOB}/.ssh/rc",
         "sleep 3.3",
@@ -777,6 +788,18 @@ TOOLS = {
         f"install -o alice /bin/true {ALICE}/go/bin/dlv",
         at(f"{ALICE}/go/bin/dlv", None, {("GD403", "alice", "", "dlv")}),
         undo=f"rm {ALICE}/go/bin/dlv",
+        alone=True,
+    ),
+    "a tool that nobody declared": Injection(
+        f"install -o alice /bin/true {ALICE}/go/bin/staticcheck",
+        at(f"{ALICE}/go/bin/staticcheck", None, {("GD406", "alice", "", "staticcheck")}),
+        undo=f"rm {ALICE}/go/bin/staticcheck",
+    ),
+    "a toolchain that go downloaded": Injection(
+        f"install -d -o alice {ALICE}/go/pkg/mod/golang.org {TOOLCHAIN}",
+        at(TOOLCHAIN, None, {("GD407", "alice", "", "GOTOOLCHAIN")}),
+        undo=f"rm -r {ALICE}/go/pkg/mod/golang.org",
+        # Others move the cache.
         alone=True,
     ),
     "another version of Go": Injection(

@@ -53,8 +53,8 @@ def test_injections_with_special_needs_run_alone():
 
 def test_each_rule_has_an_injection():
     # Those of four digits are about services, whose faults molecule/services injects.
-    # What follows from GD111 is any other finding: it has a test of its own.
-    catalogue = {page.stem for page in RULE_PAGES.glob("GD[0-9][0-9][0-9].md")} - {"GD111"}
+    # What follows from GD111 is any other finding: it has a test of its own. molecule/vscode injects GD808.
+    catalogue = {page.stem for page in RULE_PAGES.glob("GD[0-9][0-9][0-9].md")} - {"GD111", "GD808"}
     assert catalogue - {rule for injection in INJECTIONS.values() for rule, *_rest in injection.findings} == set()
 
 

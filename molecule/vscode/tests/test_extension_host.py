@@ -81,3 +81,14 @@ def test_the_drift_report_has_the_real_environment(play, extension_hosts):
         assert {"PATH", "GOSUMDB", *variables(user)} <= reported.keys()
         expected = {**real.environment, **real.settings, **real.go}
         assert dict(reported, PATH=OWN + reported["PATH"]) == {name: expected.get(name) for name in reported}
+
+
+def test_a_pinned_extension_that_is_gone_is_a_finding(host, play):
+    directory = "/home/bob/.vscode-server/extensions/gopherops.witness-0.0.1"
+    host.check_output("mv %s /root/extension", directory)
+    try:
+        findings = play("drift").report["findings"]
+    finally:
+        host.check_output("mv /root/extension %s", directory)
+    missing = [(one["user"], one["variable"]) for one in findings if one["rule_id"] == "GD808"]
+    assert missing == [("bob", "gopherops.witness")]

@@ -436,7 +436,7 @@ WITHOUT_PAM = Source("file", "/etc/ssh/sshd_config.d/x.conf", 1, "UsePAM no")
 
 
 def test_what_no_file_sets_is_from_the_program_that_sshd_forces(fake_host):
-    values = {"GOTMPDIR": "/wrapped"}
+    values = {"GOTMPDIR": "/tmp"}
     seen = dataclasses.replace(fake_host("ssh", environment=values, go_values=values), given_by=FORCED)
     cells, found = fake_host.evaluate(seen, fake_host("bash"), fake_host())
     assert cells["ssh", "GOTMPDIR"].source == FORCED
