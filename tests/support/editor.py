@@ -14,6 +14,7 @@ import subprocess
 import time
 import typing as t
 
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.process_tree import end_session, orphans_ended
 from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.document import parse
 from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.dap import DapClient
 from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.framing import Connection
@@ -106,16 +107,23 @@ class Editor:
                 yield client
             return
         argv = [self._dlv, "dap", "--check-go-version=false", "--listen=127.0.0.1:0"]
-        pipe = subprocess.PIPE
-        with subprocess.Popen(argv, cwd=directory, env=self._env, stdout=pipe, text=True) as process:
-            try:
-                host, port = t.cast("t.IO[str]", process.stdout).readline().split()[-1].rsplit(":", 1)
-                with contextlib.closing(connect(host, int(port))) as client:
-                    yield client
-                # It exits after its client, and removes what it has built.
-                process.wait(60)
-            finally:
-                process.kill()
+        with started(argv, cwd=directory, env=self._env) as process:
+            host, port = t.cast("t.IO[str]", process.stdout).readline().split()[-1].rsplit(":", 1)
+            with contextlib.closing(connect(host, int(port))) as client:
+                yield client
+            # It exits after its client, and removes what it has built.
+            process.wait(60)
+
+
+@contextlib.contextmanager
+def started(argv: t.Sequence[str], **options: t.Any) -> t.Iterator[subprocess.Popen[str]]:
+    """Start a program, and end it with all that it has started: a killed dlv leaves the program that it debugs."""
+    pipe = subprocess.PIPE
+    with orphans_ended(), subprocess.Popen(argv, text=True, stdout=pipe, start_new_session=True, **options) as process:
+        try:
+            yield process
+        finally:
+            end_session(process.pid)
 
 
 def connect(host: str, port: int) -> DapClient:

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pathlib
 import subprocess
@@ -15,7 +14,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.w
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_owner
 from ansible_collections.gopherops.devserver.plugins.module_utils._workspace.files import managed_files
 
-from tests.support.editor import Editor
+from tests.support.editor import Editor, started
 
 GO = "go1.22.12"
 PROGRAM = """package main
@@ -77,15 +76,6 @@ def directory(tmp_path: pathlib.Path) -> pathlib.Path:
     return link
 
 
-@contextlib.contextmanager
-def started(argv: t.Sequence[str], **options: t.Any) -> t.Iterator[subprocess.Popen[str]]:
-    with subprocess.Popen(argv, text=True, stdout=subprocess.PIPE, **options) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
 def test_every_task_runs(directory: pathlib.Path, environment: dict[str, str]) -> None:
     editor = Editor(directory, "main.go", environment)
     before = sorted(path.name for path in directory.iterdir())
@@ -131,3 +121,13 @@ def test_a_remote_dlv_stops(directory: pathlib.Path, environment: dict[str, str]
         port = int(t.cast("t.IO[str]", process.stdout).readline().rpartition(":")[2])
         frame = Editor(directory, "main.go", environment).debug("Attach to remote dlv", "main.go", LINE, {"port": port})
     assert (frame["name"], frame["line"]) == ("main.work", LINE)
+
+
+def test_a_failed_session_leaves_no_process(directory: pathlib.Path, environment: dict[str, str]) -> None:
+    adapter = directory / "adapter"
+    adapter.write_text("#!/bin/sh\nsetsid sleep 987 &\necho $! >pid\necho listening at 127.0.0.1:1\nwait\n")
+    adapter.chmod(0o755)
+    editor = Editor(directory, "main.go", {**environment, "GOFLAGS": "-n"}, str(adapter))
+    with pytest.raises(ConnectionRefusedError):
+        editor.debug("Launch package", "main.go", LINE)
+    assert not os.path.exists(f"/proc/{(directory / 'pid').read_text().strip()}")
