@@ -45,6 +45,9 @@ def converge_checkout(
             plan_directory(entry.path)
             return change
         _clone(git, entry, account)
+        if entry.ref:
+            # Of a branch and a tag of one name, git clones the branch; an update expects the tag.
+            _update(git, entry, warnings, check=True)
     elif has_git():
         change = _update(git, entry, warnings, check=check)
     else:

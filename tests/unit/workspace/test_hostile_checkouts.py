@@ -253,3 +253,13 @@ def test_a_silent_server_costs_its_time_limit_once(developer: Developer, monkeyp
 def test_the_host_of_a_repository_is_known(developer: Developer, repo: str, host: str) -> None:
     user = UserEnvironment(developer.account, {}, [], [])
     assert git.Git(UserPrograms(user, 60), parse_entry({"path": "/x", "repo": repo}, "dev")).host == host
+
+
+def test_a_branch_in_the_place_of_a_tag_is_reported(developer: Developer) -> None:
+    developer.git("tag", "v1.0")
+    assert not developer.converge(repo=developer.url, ref="v1.0").warnings
+    developer.git("switch", "--quiet", "--create=v1.0")
+    developer.commit({"main.go": "package evil\n"})
+    developer.shop = developer.home / "another"
+    (warning,) = developer.converge(repo=developer.url, ref="v1.0").warnings
+    assert "is on the branch v1.0, not at the tag v1.0" in warning
