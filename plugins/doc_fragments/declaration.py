@@ -64,7 +64,7 @@ options:
       - The users whose processes get the declaration. Every one must exist on the host, unless C(create) is set, and
         have a home.
       - A user who leaves the list keeps what was rendered, unless O(exclusive).
-      - A user that is not listed gets the part of O(path) that does not depend on the user, and nothing else.
+      - A user that is not listed gets the part of C(path) that does not depend on the user, and nothing else.
     type: list
     elements: dict
     default: []
@@ -74,12 +74,12 @@ options:
         type: str
         required: true
       variables:
-        description: Variables of this user that differ from O(variables), in the same form.
+        description: Variables of this user that differ from C(variables), in the same form.
         type: dict
         default: {}
       workspaces:
         description:
-          - Directories that this user works in. An entry is a path, with the placeholders of O(variables), or a
+          - Directories that this user works in. An entry is a path, with the placeholders of C(variables), or a
             dictionary with C(path), C(manage), C(settings) and what M(gopherops.devserver.go_workspace) reads.
           - Their C(.vscode/settings.json), C(.vscode/launch.json), C(devcontainer.json) and workflows of GitHub Actions
             are compared with the declaration by M(gopherops.devserver.go_env_drift).

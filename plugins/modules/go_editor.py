@@ -128,7 +128,7 @@ seealso:
   - module: gopherops.devserver.go_env
   - module: gopherops.devserver.gopls_service
 author:
-  - the gopherops.devserver authors
+  - the gopherops.devserver authors (@gopherops)
 """
 
 EXAMPLES = r"""

@@ -60,6 +60,7 @@ class Editor:
             [task["command"], *task["args"]],
             cwd=options.get("cwd", self.directory),
             env={**self._env, **options.get("env", {})},
+            check=False,
             capture_output=True,
             text=True,
         )

@@ -50,7 +50,8 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "create": {"type": "bool", "default": False},
             "shell": {"type": "str", "default": "/bin/bash"},
-            "authorized_keys": {"type": "list", "elements": "str", "default": []},
+            # They are public.
+            "authorized_keys": {"type": "list", "elements": "str", "default": [], "no_log": False},
         },
     },
     "exclusive": {"type": "bool", "default": False},

@@ -250,7 +250,8 @@ def test_the_extension_finds_a_helper_and_compiles_none(host: Host) -> None:
     (extensions / "golang.gopher-1").mkdir()
     host.rendered()
     # The extension gives it counters by standard input, and fails if that is closed.
-    completed = subprocess.run([helper, "inc_counters"], input="a 1\n" * 100_000, text=True, capture_output=True)
+    argv, counters = [helper, "inc_counters"], "a 1\n" * 100_000
+    completed = subprocess.run(argv, input=counters, check=False, text=True, capture_output=True)
     assert (completed.returncode, completed.stdout) == (0, "")
     assert own.read_bytes() == b"\x7fELF\xff"
     assert not (extensions / "golang.gopher-1/bin").exists()

@@ -22,13 +22,13 @@ PROGRAM = """package main
 var number int
 
 func main() {
-	for {
-		work()
-	}
+\tfor {
+\t\twork()
+\t}
 }
 
 func work() {
-	number++ // the breakpoint
+\tnumber++ // the breakpoint
 }
 """
 TEST = """package main
@@ -37,7 +37,7 @@ import "testing"
 
 func TestWork(t *testing.T) { work() }
 """
-LINE = PROGRAM.splitlines().index("	number++ // the breakpoint") + 1
+LINE = PROGRAM.splitlines().index("\tnumber++ // the breakpoint") + 1
 
 
 @pytest.fixture(scope="module")

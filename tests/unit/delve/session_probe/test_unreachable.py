@@ -73,8 +73,9 @@ def may_make_namespaces() -> bool:
 
 def explain(*addresses: str, prefix: t.Sequence[str] = (), cwd: pathlib.Path | None = None) -> list[list[str]]:
     argv = [*prefix] if prefix else [sys.executable, "-c", EXPLAIN]
+    env = {**os.environ, "EXPLAIN": EXPLAIN}
     completed = subprocess.run(
-        [*argv, *addresses], env={**os.environ, "EXPLAIN": EXPLAIN}, cwd=cwd, capture_output=True, text=True, timeout=60
+        [*argv, *addresses], env=env, cwd=cwd, check=False, capture_output=True, text=True, timeout=60
     )
     assert completed.returncode == 0, completed.stderr
     return [json.loads(line) for line in completed.stdout.splitlines()]
