@@ -168,8 +168,10 @@ def keys(account: Account, timeout: float) -> list[tuple[Source, bool]]:
         texts = read_texts(paths, account, timeout)
         lines_of_files = ((path, *numbered) for path in paths for numbered in _lines_of(texts, path))
         keys_of = ((path, number, _options(line[:_LONGEST_KEY])) for path, number, line in lines_of_files)
-        found = ((path, number, _FORCED.search(options) is not None) for path, number, options in keys_of if options)
-        return list(itertools.islice(found, _MOST_KEYS))
+        lines_of_keys = (
+            (path, number, _FORCED.search(options) is not None) for path, number, options in keys_of if options
+        )
+        return list(itertools.islice(lines_of_keys, _MOST_KEYS))
 
     # A user's file can take long.
     with contextlib.suppress(DevserverError, OSError):

@@ -38,7 +38,8 @@ REASONS: dict[str, str] = {
         _delve/launch _delve/session_probe/evidence _delve/session_probe/options _delve/session_probe/sources
         _delve/workspace _environment/apply _environment/caches _gopls/prewarm
         _gopls/session_probe/probe _gopls/session_probe/sample_positions _toolchain/modules_of_workspace
-        _toolchain/unmanaged _toolchain/workspaces _drift/collect/directories _drift/collect/unresponsive
+        _toolchain/unmanaged _toolchain/workspaces _toolchain/workspace_writers
+        _drift/collect/directories _drift/collect/unresponsive
         _drift/collect/build_paths _drift/collect/forged_places
         _editor/extensions _tools/build_info _verify/user_sandbox _editor/installation
         _workspace/checkout _workspace/modules
