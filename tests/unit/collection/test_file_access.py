@@ -42,7 +42,7 @@ REASONS: dict[str, str] = {
         _drift/collect/directories _drift/collect/unresponsive
         _drift/collect/build_paths _drift/collect/forged_places
         _editor/extensions _tools/build_info _verify/user_sandbox _editor/installation
-        _workspace/checkout _workspace/modules _toolchain/workspace_writers
+        _workspace/checkout _workspace/modules
         _editor/servers
     """,
     "only whether a path exists, where it leads or when it was changed, for a report or a message": """
