@@ -80,7 +80,7 @@ def test_both_kinds_of_clients_find_it_and_it_goes_with_the_role(host: Host) -> 
     assert [path for path in host.server.rglob("*") if path.is_file() or path.is_symlink()] == []
 
 
-@pytest.mark.parametrize("content", [b"text", archive("node")[:60], archive()])
+@pytest.mark.parametrize("content", [b"text", archive("node")[:60], archive()], ids=["text", "cut", "empty"])
 def test_a_file_that_is_no_server_is_reported_and_leaves_nothing(host: Host, content: bytes) -> None:
     outcome = host.run(host.entry(content))
     assert outcome.failure and "cannot be unpacked" in str(outcome.failure)
