@@ -196,7 +196,7 @@ def test_an_archive_writes_only_into_its_own_directory(host: Host) -> None:
     assert not (host.server / "evil").exists()
 
 
-@pytest.mark.parametrize("content", [b"text", archive()[:-30], b"PK\5\6" + bytes(18)])
+@pytest.mark.parametrize("content", [b"text", archive()[:-30], b"PK\5\6" + bytes(18)], ids=["text", "cut", "empty"])
 def test_a_file_that_is_no_extension_is_reported(host: Host, content: bytes) -> None:
     outcome = host.run(host.entry(content))
     assert outcome.failure and "is no extension of VS Code" in str(outcome.failure)
