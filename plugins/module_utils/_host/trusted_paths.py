@@ -20,12 +20,17 @@ import typing as t
 
 from .._core.errors import TimedOut
 from .accounts import Account, name_of
+from .path_names import is_below
 from .remembered import remembered
 
 # Accounts of the system, whose rights the host's administrator gives away, have no higher ID.
 MAXIMUM_SYSTEM_ID = 999
 # The kernel follows no more links than these.
 _MOST_LINKS = 40
+# Directories that are walked for one result: links lead to any number of them.
+_MOST_TREES = 200
+# The ID of a name without an account, which is nobody's.
+_NO_ID = 2**32 - 1
 # An access control list of Linux: a header, then the tag, rights and ID of each entry.
 _ACL = "system.posix_acl_access"
 _ACL_HEADER = 4
@@ -93,26 +98,42 @@ def _trusted_by(account: Account) -> _Trusted:
     return lambda uid: uid in (0, account.uid)
 
 
-def find_other_writer_below(directory: str, account: Account, seconds: float) -> str:
-    """Return the result of ``find_other_writer`` for the first entry below ``directory`` that has one; else empty.
+def find_other_writer_below(directories: t.Sequence[str], account: Account, seconds: float) -> str:
+    """Return the result of ``find_other_writer`` for the first entry in ``directories`` that has one; else empty.
 
-    Where links lead is inspected too. Raises TimedOut after ``seconds``: nobody knows who can change the rest.
+    These are the directories, and all that is below them and below the directories that links there lead to. Raises
+    TimedOut after ``seconds``, or for too many such links: nobody knows who can change the rest.
     """
     trusted, deadline = _trusted_by(account), time.monotonic() + seconds
-    for path, directories, files in os.walk(directory):
-        for place in (os.path.join(path, name) for name in (*directories, *files)):
-            if time.monotonic() > deadline:
-                raise TimedOut(
-                    f"{directory} has more entries than can be checked within {seconds:g} s",
-                    remedy="choose a smaller directory",
-                )
-            with contextlib.suppress(OSError):
-                status = os.lstat(place)
-                linked = stat.S_ISLNK(status.st_mode)
-                writer = _find_writer(place, trusted) if linked else _describe_writer(place, status, trusted)
-                if writer:
-                    return writer
+    for place in _entries_of(directories):
+        if time.monotonic() > deadline:
+            raise TimedOut(
+                f"{directories[0]}, with what it refers to, has more entries than can be checked within {seconds:g} s",
+                remedy="choose a smaller directory",
+            )
+        with contextlib.suppress(OSError):
+            status = os.lstat(place)
+            linked = stat.S_ISLNK(status.st_mode)
+            writer = _find_writer(place, trusted) if linked else _describe_writer(place, status, trusted)
+            if writer:
+                return writer
     return ""
+
+
+def _entries_of(trees: t.Sequence[str]) -> t.Iterator[str]:
+    pending = list(trees)
+    known: list[str] = []
+    for tree in pending:  # It grows by the links that are found.
+        yield tree
+        real = os.path.realpath(tree)
+        if real in known or any(is_below(real, other) for other in known):
+            continue
+        known.append(real)
+        if len(known) > _MOST_TREES:
+            raise TimedOut(f"links in {trees[0]} lead to too many directories", remedy="choose a smaller directory")
+        for path, directories, files in os.walk(tree):
+            yield from (os.path.join(path, name) for name in (*directories, *files))
+            pending += filter(os.path.islink, (os.path.join(path, name) for name in directories))
 
 
 def _describe_writer(place: str, status: os.stat_result, trusted: _Trusted) -> str:
@@ -139,12 +160,21 @@ def _members(gid: int, trusted: _Trusted) -> list[str]:
 
 @remembered
 def _users_in(gid: int) -> list[tuple[str, int]]:
-    """Return the names and IDs of the users of a group; to list all users can take long."""
-    named: t.Sequence[str] = ()
+    """Return the names and IDs of the users of a group; to list all users can take long.
+
+    Directory services list no users by default, and no name in a group is ignored because it has no account now.
+    """
+    users = {entry.pw_name: entry.pw_uid for entry in pwd.getpwall() if entry.pw_gid == gid}
     with contextlib.suppress(KeyError):
-        named = grp.getgrgid(gid).gr_mem
-    users = pwd.getpwall()
-    return [(entry.pw_name, entry.pw_uid) for entry in users if entry.pw_gid == gid or entry.pw_name in named]
+        users.update((name, _id_of(name)) for name in grp.getgrgid(gid).gr_mem)
+    return list(users.items())
+
+
+def _id_of(name: str) -> int:
+    try:
+        return pwd.getpwnam(name).pw_uid
+    except KeyError:
+        return _NO_ID
 
 
 def _group_writers(place: str, gid: int, trusted: _Trusted) -> list[str]:

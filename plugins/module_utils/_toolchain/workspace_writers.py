@@ -7,14 +7,12 @@ Everything is read with the rights of that user.
 
 from __future__ import annotations
 
-import itertools
 import os
 import typing as t
 
 from .._core.errors import DevserverError, TimedOut
 from .._host.accounts import Account
 from .._host.files import read_text_or_empty
-from .._host.path_names import is_below
 from .._host.trusted_paths import find_other_writer, find_other_writer_below
 from .modules_of_workspace import TooLargeError, read_workspace
 
@@ -33,14 +31,16 @@ def find_workspace_writer(workspace: str, account: Account, package_dir: str = "
     if nearest != workspace:
         return find_other_writer(nearest, account)
     directory = package_dir or workspace
-    repository = list(_repository_of(directory))
-    places = [workspace, directory, *repository, *_module_files(directory)]
-    real = os.path.realpath(workspace)
-    trees = [workspace, *(place for place in repository if not is_below(os.path.realpath(place), real))]
-    writers = (find_other_writer(place, account) for place in places)
+    # Programs find files above the real path, or above the path of their PWD.
+    directories = {directory: None, os.path.realpath(directory): None}
+    repository = [place for path in directories for place in _repository_of(path)]
+    files = [file for path in directories for file in _module_files(path)]
+    writers = (find_other_writer(place, account) for place in (workspace, directory, *repository, *files))
+    modules = [os.path.dirname(file) for file in files if os.path.basename(file) == "go.mod"]
     try:
-        below = (find_other_writer_below(tree, account, _LIMIT) for tree in trees)
-        return next(filter(None, itertools.chain(writers, below)), "")
+        return next(filter(None, writers), "") or find_other_writer_below(
+            [workspace, *repository, *modules], account, _LIMIT
+        )
     except TimedOut as error:
         raise DevserverError(
             error.problem,
@@ -53,9 +53,10 @@ def find_workspace_writer(workspace: str, account: Account, package_dir: str = "
 def reject_embedded_repository(workspace: str) -> None:
     """Raise DevserverError if git would read the configuration of a repository that is a part of another one.
 
-    Git before 2.38 has no safe.bareRepository. No repository can contain a .git, which precedes the rest.
+    Git before 2.38 has no safe.bareRepository. No repository can contain a .git, which precedes the rest. Git searches
+    the directories of the real path.
     """
-    directory = workspace
+    directory = os.path.realpath(workspace)
     while not os.path.lexists(os.path.join(directory, ".git")) and directory != "/":
         if os.path.lexists(os.path.join(directory, "HEAD")):
             raise DevserverError(
@@ -93,10 +94,17 @@ def _repository_of(directory: str) -> t.Iterator[str]:
 
 
 def _module_files(directory: str) -> t.Iterator[str]:
-    """Yield the module files that go reads for a package: those of the directories above it, and what they name."""
+    """Yield the module files that go reads for a package: those of the directories above it, and what they name.
+
+    The nearest go.mod hides those above, unless there is a go.work beside them.
+    """
+    has_module = False
     while directory != os.path.dirname(directory):
         try:
-            yield from read_workspace(directory).files
+            top, files = read_workspace(directory)
+            if not has_module or os.path.join(top, "go.work") in files:
+                yield from files
+            has_module = has_module or os.path.join(top, "go.mod") in files
         except TooLargeError:
             raise  # Nobody has checked who can change the files.
         except DevserverError:

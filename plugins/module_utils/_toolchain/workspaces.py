@@ -79,7 +79,8 @@ def mismatches(
             remedy = "correct the path of the workspace"
             entries.append(Mismatch("no such directory", workspace, None, None, *present, remedy))
     # Several workspaces may have one go.work.
-    for path in dict.fromkeys(path for workspace in workspaces for path in _files_of(workspace, gowork)):
+    files = {os.path.realpath(path): path for workspace in workspaces for path in _files_of(workspace, gowork)}
+    for path in files.values():
         entries += itertools.islice(_in_file(path, available, minimum), _MOST_ENTRIES)
     return entries
 
@@ -120,18 +121,25 @@ def _files_of(workspace: str, gowork: str) -> list[str]:
     These are a .go-version, the nearest go.work and go.mod in the workspace or above it, and the go.mod of each
     directory that these files use, or replace a module by: go rejects a newer line ``go`` in any of them.
     """
-    work = gowork if os.path.isabs(gowork) else "" if gowork == "off" else _nearest(workspace, "go.work")
-    nearest = _nearest(workspace, "go.mod")
-    modules = [*([nearest] if nearest else []), *itertools.islice(_named_in(work), _MOST_MODULES)]
+    works = [gowork] if os.path.isabs(gowork) else [] if gowork == "off" else _nearest(workspace, "go.work")
+    used = (path for work in works for path in _named_in(work))
+    modules = [*_nearest(workspace, "go.mod"), *itertools.islice(used, _MOST_MODULES)]
     replaced = itertools.islice((path for module in modules for path in _named_in(module)), _MOST_MODULES)
-    return [os.path.join(workspace, ".go-version"), *filter(None, [work]), *modules, *replaced]
+    return [os.path.join(workspace, ".go-version"), *works, *modules, *replaced]
 
 
-def _nearest(directory: str, name: str) -> str:
-    """Return the file of this name in a directory or in the next one above that has it; empty for none."""
-    above = directory.split("/")
-    places = (os.path.join("/".join(above[:count]) or "/", name) for count in range(len(above), 0, -1))
-    return next((place for place in places if os.path.exists(place) and not os.path.isdir(place)), "")
+def _nearest(directory: str, name: str) -> list[str]:
+    """Return the file of this name in a directory or in the next one above that has it, if any.
+
+    There are two above a link: go goes up the path in PWD, such as in a shell, and the real path without a PWD.
+    """
+    files: dict[str, str] = {}
+    for path in (directory, os.path.realpath(directory)):
+        above = path.split("/")
+        places = (os.path.join("/".join(above[:count]) or "/", name) for count in range(len(above), 0, -1))
+        present = (place for place in places if os.path.exists(place) and not os.path.isdir(place))
+        files.update((os.path.realpath(place), place) for place in itertools.islice(present, 1))
+    return list(files.values())
 
 
 def _named_in(path: str) -> t.Iterator[str]:

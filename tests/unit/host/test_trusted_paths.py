@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import grp
 import os
 import pathlib
 import pwd
@@ -16,6 +17,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.remember
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.trusted_paths import (
     find_other_writer,
     find_other_writer_below,
+    find_user_writer,
     only_root_can_change,
     shared_directory,
 )
@@ -123,9 +125,9 @@ def test_all_entries_of_a_directory_are_inspected_or_none_is_trusted(tmp_path: p
     last = list(os.scandir(tmp_path))[-1].path
     os.chown(last, OTHER, 0)
     root = find_account("root")
-    assert find_other_writer_below(str(tmp_path), root, 30) == f"{last} belongs to nobody (mode 0755)"
+    assert find_other_writer_below([str(tmp_path)], root, 30) == f"{last} belongs to nobody (mode 0755)"
     with pytest.raises(TimedOut, match="more entries than can be checked within 0 s"):
-        find_other_writer_below(str(tmp_path), root, 0)
+        find_other_writer_below([str(tmp_path)], root, 0)
 
 
 def test_the_owner_of_a_sticky_directory_can_replace_what_is_in_it(program: pathlib.Path) -> None:
@@ -179,3 +181,17 @@ def test_the_users_of_a_group_are_read_once(tmp_path: pathlib.Path, monkeypatch:
     with remembering():
         assert {find_other_writer(str(tmp_path), find_account("root")) for _time in range(3)} == {""}
     assert len(calls) == 1
+
+
+@pytest.mark.parametrize(("name", "is_writer"), [("nobody", True), ("gone", True), ("root", False), ("daemon", False)])
+def test_a_user_of_a_group_needs_no_entry_in_the_list_of_all_users(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, name: str, is_writer: bool
+) -> None:
+    """As of a directory service that does not enumerate, or does not respond."""
+    daemon = find_account("daemon")
+    monkeypatch.setattr(pwd, "getpwall", list)
+    monkeypatch.setattr(grp, "getgrgid", lambda gid: grp.struct_group(("team", "x", gid, [name])))
+    os.chown(tmp_path, daemon.uid, 4242)
+    tmp_path.chmod(0o770)
+    assert (f"{name} can write to {tmp_path}" in find_other_writer(str(tmp_path), daemon)) == is_writer
+    assert (f"{name} can write to {tmp_path}" in find_user_writer(str(tmp_path))) == (name in ("nobody", "gone"))

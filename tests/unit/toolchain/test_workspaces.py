@@ -202,3 +202,18 @@ def test_modules_that_name_many_others_take_little_memory(tmp_path: pathlib.Path
     finally:
         tracemalloc.stop()
     assert len(files) == 1 + 1 + 20 + 200
+
+
+@pytest.mark.parametrize("name", ["go.mod", "go.work"])
+def test_files_above_a_link_and_above_its_target_are_read(tmp_path: pathlib.Path, name: str) -> None:
+    """A shell's PWD has the link; other programs have the real path."""
+    for directory in ("real/shop", "home"):
+        (tmp_path / directory).mkdir(parents=True)
+    link = tmp_path / "home/shop"
+    link.symlink_to(tmp_path / "real/shop")
+    files = [tmp_path / "home" / name, tmp_path / "real" / name]
+    for file in files:
+        file.write_text("go 1.99\n")
+    assert [item.file for item in mismatches([str(link)], HOST, None)] == [str(file) for file in files]
+    (tmp_path / "real/shop" / name).write_text("go 1.99\n")
+    assert len(mismatches([str(link), str(tmp_path / "real/shop")], HOST, None)) == 1
