@@ -11,6 +11,7 @@ import typing as t
 from types import MappingProxyType
 
 from .._core.errors import DevserverError
+from .._core.redaction import without_secrets
 from .._host.accounts import Account
 from .._host.command import SYSTEM_PATH, Completed, run
 from .._shells.scripts import SH_FIND_PROGRAMS
@@ -27,6 +28,9 @@ _LONGEST_OUTPUT = 1024 * 1024
 # For the values of these, go runs the C compiler and writes its results into the build cache.
 NEEDS_C_COMPILER = frozenset(_COMPILER_VARIABLES.split())
 
+
+# Characters of stderr that are searched from its start and from its end, and those of a reason.
+_LONGEST_SEARCH, _LONGEST_REASON = 10_000, 500
 
 # How go begins a message, and words in those of other programs.
 _ERROR = re.compile(r"^(go|panic|fatal error|runtime): |\b(error|cannot|can't|failed|not found|denied|invalid)\b", re.I)
@@ -83,12 +87,16 @@ def _can_be_given(value: t.Any) -> bool:
 
 
 def first_error(completed: Completed) -> str:
-    """Return the line with the cause: the lines after it are mostly consequences."""
-    lines = [line.strip() for line in completed.stderr.splitlines() if line.strip()]
+    """Return the line with the cause, without secrets: the lines after it are mostly consequences."""
+    text = completed.stderr
+    if len(text) > 2 * _LONGEST_SEARCH:
+        text = f"{text[:_LONGEST_SEARCH]}\n{text[-_LONGEST_SEARCH:]}"
+    lines = [line.strip() for line in without_secrets(text).splitlines() if line.strip()]
     if completed.returncode is None or not lines or lines[0].startswith("Traceback"):
-        return completed.complaint
+        return completed.complaint[:_LONGEST_REASON]
     relevant = [line for line in lines if not line.lower().startswith("warning")]
-    return next((line for line in relevant if _ERROR.search(line)), (relevant or lines)[0])
+    reason = next((line for line in relevant if _ERROR.search(line)), (relevant or lines)[0])
+    return reason[:_LONGEST_REASON]
 
 
 def without_traces(env: t.Mapping[str, str]) -> dict[str, str]:

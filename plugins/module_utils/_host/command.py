@@ -173,11 +173,11 @@ def start_process(argv: t.Sequence[str], account: Account | None, **options: t.A
     identity = _identity(account)
     try:
         return subprocess.Popen(argv, **options, **identity)
-    except (OSError, subprocess.SubprocessError) as error:
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
         whose = f" as {account.name}" if account else ""
-        raise DevserverError(
-            f"cannot run {argv[0]}{whose}: {error}", remedy=_remedy(argv[0]), cmd=list(argv)
-        ) from error
+        # A NUL, or a character that is no UTF-8.
+        remedy = "remove it from the argument" if isinstance(error, ValueError) else _remedy(argv[0])
+        raise DevserverError(f"cannot run {argv[0]}{whose}: {error}", remedy=remedy, cmd=list(argv)) from error
 
 
 def _remedy(program: str) -> str:

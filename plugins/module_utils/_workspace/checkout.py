@@ -9,12 +9,12 @@ import os
 import typing as t
 
 from .._core.errors import DevserverError
+from .._environment.go_command import first_error
 from .._environment.workspace_entry import WorkspaceEntry
 from .._host.accounts import Account
 from .._host.planned import plan_directory
 from .._host.user_access import call_as, may_access
 from .git import Git, Status, Target, has_git
-from .programs import reason_of
 
 
 class CheckoutChange(t.NamedTuple):
@@ -76,7 +76,7 @@ def _clone(git: Git, entry: WorkspaceEntry, account: Account) -> None:
         )
     completed = git.clone()
     if not completed.ok:
-        reason = reason_of(completed)
+        reason = first_error(completed)
         raise DevserverError(
             f"{git} cannot be cloned: {reason}",
             expected="a repository that this user can read without a prompt",
@@ -105,12 +105,12 @@ def _update(git: Git, entry: WorkspaceEntry, warnings: list[str], *, check: bool
     else:
         target = git.find_target()
         if not isinstance(target, Target):
-            reason = f"the remote does not respond as expected: {reason_of(target)}"
+            reason = f"the remote does not respond as expected: {first_error(target)}"
         elif status.commit != target.commit:
             reason = _reason_to_keep(git, status, target)
             completed = None if reason or check else git.update(target)
             if completed and not completed.ok:
-                reason = f"git does not update it without a loss: {reason_of(completed)}"
+                reason = f"git does not update it without a loss: {first_error(completed)}"
             change = None if reason else CheckoutChange(f"{status.commit}\n", f"{target.commit} ({target})\n", True)
     if reason:
         warnings.append(

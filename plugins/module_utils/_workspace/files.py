@@ -66,7 +66,8 @@ def exclude_file(
 ) -> list[ManagedFile]:
     """Return git's list of files to ignore in this checkout, with ``files`` in it; none outside of a repository."""
     place = git.run("rev-parse", "--show-prefix", "--git-path", "info/exclude").stdout.split("\n")
-    if len(place) != 3:
+    # A program of the user, such as core.fsmonitor, can print anything here.
+    if len(place) != 3 or "\0" in place[1]:
         return []
     prefix, path = place[0], os.path.join(entry.path, place[1])
     names = [os.path.relpath(file.path, entry.path) for file in files]

@@ -16,6 +16,8 @@ from .._host.files import split_lines
 from .programs import UserPrograms
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+# Digits of a number, and characters of a line of the output, which a program such as core.fsmonitor can forge.
+_MOST_DIGITS, _LONGEST_LINE = 9, 5000
 _POINTER = "^version https://git-lfs.github.com/spec/v1$"
 # Seconds that a query may take, also one of the remote: each plan makes some, for all users.
 _QUERY_TIMEOUT = 20
@@ -73,9 +75,10 @@ class Git:
         self.host = (rest.partition("/")[0] or scheme.partition(":")[0]).rpartition("@")[2]
         key = ("-i", entry.deploy_key, "-o", "IdentitiesOnly=yes") if entry.deploy_key else ()
         self._ssh = shlex.join([*_SSH, *key])
-        declared = programs.user.variables.get("GIT_CONFIG_COUNT", "")
-        count = int(declared) if declared.isdigit() else 0
+        count = _parse_number(programs.user.variables.get("GIT_CONFIG_COUNT", ""), otherwise=0)
         self._env = {
+            # First, because the declared path can have directories of the user.
+            "PATH": ":".join([SYSTEM_PATH, *programs.user.path]),
             "GIT_CONFIG_COUNT": str(count + 1),
             f"GIT_CONFIG_KEY_{count}": "safe.bareRepository",
             f"GIT_CONFIG_VALUE_{count}": "explicit",
@@ -128,10 +131,12 @@ class Git:
         completed = self.run("status", "--porcelain=v2", "--branch", "--untracked-files=no")
         if not completed.ok:
             return None
-        lines = split_lines(completed.stdout)
-        heads = dict(line[2:].split(" ", 1) for line in lines if line.startswith("# branch."))
+        lines = _lines(completed)
+        parts = [line[2:].partition(" ") for line in lines if line.startswith("# branch.")]
+        heads = {name: value for name, _space, value in parts}
         changed = [line.split(" ", 8)[-1] for line in lines if not line.startswith("#")]
-        return Status(heads.get("branch.oid", ""), heads.get("branch.head", ""), changed)
+        commit = heads.get("branch.oid", "")
+        return Status(commit if _COMMIT.fullmatch(commit) else "", heads.get("branch.head", ""), changed)
 
     def origin(self) -> str:
         """Return the address that the checkout was cloned from."""
@@ -146,15 +151,16 @@ class Git:
         if _COMMIT.fullmatch(ref):
             return Target("commit", "", ref)
         local = self.run("rev-parse", "--verify", "--quiet", f"refs/tags/{ref}^{{commit}}") if ref else None
-        if local and local.ok:
-            return Target("tag", ref, local.stdout.strip())
+        commit = local.stdout.strip() if local else ""
+        if _COMMIT.fullmatch(commit):
+            return Target("tag", ref, commit)
         names = [f"refs/heads/{ref}", f"refs/tags/{ref}", f"refs/tags/{ref}^{{}}"] if ref else ["HEAD"]
         completed = self.run("ls-remote", "--symref", "origin", *names)
         if not completed.ok:
             return completed
-        pairs = [line.split("\t", 1) for line in split_lines(completed.stdout) if "\t" in line]
+        pairs = [(value, name) for value, _tab, name in (line.partition("\t") for line in _lines(completed))]
         # A tag with a message of its own is followed by its commit.
-        refs = {name: value for value, name in pairs if not value.startswith("ref: ")}
+        refs = {name: value for value, name in pairs if _COMMIT.fullmatch(value)}
         head = next((value[len("ref: refs/heads/") :] for value, name in pairs if value.startswith("ref: ")), ref)
         for kind, name in (("branch", f"refs/heads/{ref}"), ("branch", "HEAD"), ("tag", f"refs/tags/{ref}^{{}}")):
             if name in refs:
@@ -170,7 +176,7 @@ class Git:
     def count_unpushed(self) -> int:
         """Return the number of commits of HEAD that the remote did not have when it was last fetched."""
         counted = self.run("rev-list", "--count", "HEAD", "--not", "--remotes=origin", "--tags").stdout.strip()
-        return int(counted) if counted.isdigit() else 1
+        return _parse_number(counted, otherwise=1)
 
     def update(self, target: Target) -> Completed:
         """Bring the checkout to ``target``, and fail instead of losing a change."""
@@ -189,14 +195,20 @@ class Git:
 
     def find_missing_parts(self) -> t.Iterator[str]:
         """Yield what the checkout lacks of its commit, with the remedy."""
-        files = self.run("ls-files", "-z", "--", ".gitmodules", ":(glob)**/.gitattributes").stdout.split("\0")[:-1]
-        modules = split_lines(self.run("submodule", "status").stdout) if ".gitmodules" in files else []
+        modules = _lines(self.run("submodule", "status")) if self.tracked([".gitmodules"]) else []
         stale = [line.split()[1] for line in modules if line[:1] in ("-", "+") and len(line.split()) > 1]
         if stale:
             yield f"its submodule {stale[0]} is not at its commit. To fix this: run 'git submodule update --init' in it"
-        attributes = [name for name in files if name.endswith(".gitattributes")]
-        if attributes and self.run("grep", "-q", "filter=lfs", "--", *attributes).ok:
-            pointers = split_lines(self.run("grep", "-l", _POINTER).stdout)
+        if self.run("grep", "-q", "filter=lfs", "--", ":(glob)**/.gitattributes").ok:
+            pointers = _lines(self.run("grep", "-l", _POINTER))
             if pointers:
                 name = pointers[0]
                 yield f"its file {name} is a pointer of Git LFS. To fix this: install git-lfs; run 'git lfs pull'"
+
+
+def _lines(completed: Completed) -> list[str]:
+    return [line[:_LONGEST_LINE] for line in split_lines(completed.stdout)]
+
+
+def _parse_number(text: str, *, otherwise: int) -> int:
+    return int(text) if text.isdecimal() and len(text) <= _MOST_DIGITS else otherwise

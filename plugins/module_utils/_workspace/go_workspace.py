@@ -70,6 +70,12 @@ class WorkspaceRun:
     def _converge(self, programs: UserPrograms, entry: WorkspaceEntry) -> None:
         account = programs.user.account
         git = Git(programs, entry)
+        if programs.timed_out:
+            self.warnings.append(
+                f"{git} is skipped: a program timed out in another workspace of this user. To fix this: find out as"
+                " this user why it does not finish there, and run the play again"
+            )
+            return
         if entry.repo and git.host in programs.silent_hosts:
             self.warnings.append(
                 f"{git} is skipped: {git.host} did not respond in time for another workspace of this user. To fix this:"

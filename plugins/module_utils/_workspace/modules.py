@@ -19,6 +19,7 @@ import typing as t
 
 from .._core.errors import DevserverError
 from .._core.redaction import without_secrets
+from .._environment.go_command import first_error
 from .._environment.workspace_entry import WorkspaceEntry
 from .._host.command import Completed
 from .._host.files import Changes, numbered_lines, read_text_or_empty, replacing, unlink, write_text
@@ -27,7 +28,7 @@ from .._host.user_access import call_as
 from .._toolchain.modules_of_workspace import MODULE_FILES, TooLargeError, local_directories, read_workspace
 from .._toolchain.store import ToolchainStore, version_named
 from .._toolchain.workspaces import AvailableGo, mismatches_as
-from .programs import UserPrograms, reason_of
+from .programs import UserPrograms
 
 _MISMATCH = re.compile(
     r"verifying (?P<module>[^\s@]+@[^\s:/]+)(?:/go\.mod)?: checksum mismatch"
@@ -162,7 +163,7 @@ class Modules:
                 if "inconsistent vendoring" in completed.stderr:
                     self._warnings.append(
                         f"{self._where}: {directory}/vendor does not match go.mod, so builds fail:"
-                        f" {reason_of(completed)}. To fix this: run 'go {'work' if has_work else 'mod'} vendor' in it"
+                        f" {first_error(completed)}. To fix this: run 'go {'work' if has_work else 'mod'} vendor' in it"
                     )
                 continue
             self._download_into_cache(directory, files, changes)
@@ -222,7 +223,7 @@ class Modules:
     def _succeed(self, completed: Completed, problem: str) -> None:
         if completed.ok:
             return
-        reason = reason_of(completed)
+        reason = first_error(completed)
         remedy = f"run 'go {' '.join(completed.argv[1:])}' in it as this user, and correct what it reports"
         if re.search(r"\b(404|410)\b|terminal prompts disabled|could not read Username", completed.stderr):
             remedy = (
@@ -240,7 +241,7 @@ class Modules:
         for words in (["build", "-buildvcs=false", "-o", "/dev/null"], ["vet"]) if packages else ():
             completed = self._run(files.top, *words, *packages, low_priority=True)
             if not completed.ok:
-                self._warnings.append(f"{self._where}: 'go {words[0]}' in advance failed: {reason_of(completed)}")
+                self._warnings.append(f"{self._where}: 'go {words[0]}' in advance failed: {first_error(completed)}")
 
 
 def _read_files(entry: WorkspaceEntry, cache: str) -> tuple[str, dict[str, str], list[str], int, list[str]]:

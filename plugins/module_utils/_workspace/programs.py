@@ -9,9 +9,7 @@ import os
 import shutil
 import typing as t
 
-from .._core.redaction import without_secrets
 from .._environment.declaration import UserEnvironment
-from .._environment.go_command import first_error
 from .._host.command import SYSTEM_PATH, Completed, run, session_environment
 from .._host.managed_files import current_umask
 from .._host.user_access import call_as
@@ -29,6 +27,8 @@ class UserPrograms:
         self.user = user
         # Hosts of repositories that did not respond in time.
         self.silent_hosts: set[str] = set()
+        # Whether a program did not finish for another cause.
+        self.timed_out = False
         self._timeout = timeout
         self._umask = ""
 
@@ -60,9 +60,6 @@ class UserPrograms:
                 silence=silence,
                 gate=gate,
             )
+        if completed.returncode is None and not completed.silent_sources and completed.seconds > silence:
+            self.timed_out = True
         return completed._replace(argv=argv)
-
-
-def reason_of(completed: Completed) -> str:
-    """Return the line of the output that names the cause of a failure."""
-    return without_secrets(first_error(completed))

@@ -10,16 +10,19 @@ import os
 import pathlib
 import shutil
 import subprocess
+import time
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment import go_command
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.go_command import (
     executables,
+    first_error,
     go_env,
     without_traces,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import Completed
 
 from tests.support.mounts import hanging
 
@@ -132,3 +135,21 @@ def test_only_a_directory_that_hangs_by_itself_is_named(tmp_path: pathlib.Path) 
         executables(["go"], ":".join(["/x"] * 40_000), timeout=1e-9)
     with hanging(place, 0), pytest.raises(DevserverError, match=f": the directory {place} does not respond"):
         executables(["go"], f"/usr/bin:{place}", timeout=2)
+
+
+@pytest.mark.parametrize(
+    ("stderr", "reason"),
+    [
+        ("warning: x\n" + "x" * 16_000_000, "x" * 500),
+        ("x-" * 8_000_000, "x-" * 250),
+        ("x\n" * 8_000_000 + "go: the cause\n", "go: the cause"),
+        ("go: the cause\n" + "go: another\n" * 1_000_000, "go: the cause"),
+        (f"Traceback\n{'x' * 9000}", "x" * 500),
+        ("error: https://user:hunter2@example.com/" + "x" * 900, "error: https://"),
+    ],
+)
+def test_a_reason_is_short_and_found_at_once(stderr, reason):
+    start = time.process_time()
+    found = first_error(Completed(["go"], 1, "", stderr))
+    assert time.process_time() - start < 1
+    assert found.startswith(reason) and len(found) <= 500 and "hunter2" not in found

@@ -14,6 +14,7 @@ import typing as t
 import uuid
 
 import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._host import command, process_tree
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import run, run_at_home, run_in_terminal
 
@@ -141,3 +142,10 @@ def test_the_remedy_for_a_slow_command_is_another_run(program: str, remedy: str)
     completed = run(["sh", "-c", program], env={"PATH": command.SYSTEM_PATH}, timeout=0.3)
     error = completed.error("it failed", remedy="look at it")
     assert f"To fix this: {remedy}" in str(error)
+
+
+@both
+@pytest.mark.parametrize("argument", ["a\0b", "\ud800"])
+def test_an_argument_that_no_program_can_get_is_an_error(start: Run, argument: str) -> None:
+    with pytest.raises(DevserverError, match="remove it from the argument"):
+        start(["echo", argument], env={"PATH": "/usr/bin:/bin"})

@@ -271,7 +271,7 @@ def test_invalid_options_are_rejected_with_their_workspace(name: str, value: t.A
     assert f"{name} of the workspace /x of user alice is {value!r}" in str(raised.value)
 
 
-def test_a_deploy_key_is_used_by_reference(developer: Developer) -> None:
+def test_a_deploy_key_is_used_by_reference(developer: Developer, monkeypatch: pytest.MonkeyPatch) -> None:
     """The ssh of a test shows its arguments: a server would need a port of the host."""
     programs = developer.home / "bin"
     programs.mkdir()
@@ -283,7 +283,7 @@ def test_a_deploy_key_is_used_by_reference(developer: Developer) -> None:
     key.write_text("secret")
     key.chmod(0o600)
     developer.own(developer.home)
-    developer.params["goroot"] = str(developer.home)
+    monkeypatch.setattr(git, "SYSTEM_PATH", f"{programs}:{git.SYSTEM_PATH}")
     developer.converge(repo="git@example.com:x", deploy_key=str(key))
     arguments = (developer.home / "arguments").read_text()
     assert "StrictHostKeyChecking=yes" in arguments and "BatchMode=yes" in arguments

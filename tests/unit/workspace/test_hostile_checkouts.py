@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import os
 import pathlib
+import random
+import re
 import socket
 import time
 import typing as t
@@ -23,8 +25,9 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.d
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.workspace_entry import parse_entry
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import Completed
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import FileEdit, users_file
-from ansible_collections.gopherops.devserver.plugins.module_utils._workspace import files, git, modules
+from ansible_collections.gopherops.devserver.plugins.module_utils._workspace import checkout, files, git, modules
 from ansible_collections.gopherops.devserver.plugins.module_utils._workspace.programs import UserPrograms
 
 from .conftest import Developer
@@ -263,3 +266,77 @@ def test_a_branch_in_the_place_of_a_tag_is_reported(developer: Developer) -> Non
     developer.shop = developer.home / "another"
     (warning,) = developer.converge(repo=developer.url, ref="v1.0").warnings
     assert "is on the branch v1.0, not at the tag v1.0" in warning
+
+
+def test_git_of_the_declared_path_does_not_run(developer: Developer) -> None:
+    program, ran = developer.home / "bin/git", developer.home / "ran"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\ntouch {ran}\n")
+    program.chmod(0o755)
+    developer.params["goroot"] = str(developer.home)
+    for _number in range(2):
+        assert not developer.converge(repo=developer.url).warnings
+    assert (developer.shop / "main.go").exists() and not ran.exists()
+
+
+COMMIT = "0123456789abcdef" * 2 + "01234567"
+PARTS = [
+    *("# branch.", "# branch.oid ", "# branch.head main", "\n", "\t", "\0", " ", "-", "+ a", "ref: refs/heads/"),
+    *("\u00b2", "7", "9" * 5000, "x" * 20_000, "\udcff", COMMIT, COMMIT[1:], "HEAD", "refs/tags/v1", "/"),
+    *("\trefs/heads/main\n", "\trefs/tags/v1\n", "\trefs/tags/v1^{}\n", "https://example.com/x", "1 .M a b c d e f g"),
+]
+
+
+class Forged(UserPrograms):
+    """Prints what a program in the configuration of git can print in its place."""
+
+    random = random.Random(1)
+
+    def run(self, directory: str, argv: t.Sequence[str], **options: t.Any) -> Completed:
+        text = "".join(self.random.choices(PARTS, k=self.random.randrange(7)))
+        repo = "https://example.com/x" if "config" in argv and self.random.random() < 0.8 else text
+        return Completed(argv, self.random.choice([0, 0, 0, 1]), repo, text)
+
+
+@pytest.mark.parametrize("ref", ["main", "v1", ""])
+def test_random_output_of_git_raises_no_other_error(developer: Developer, ref: str) -> None:
+    (developer.shop / ".git").mkdir(parents=True)
+    developer.own(developer.home)
+    entry = parse_entry({"path": str(developer.shop), "repo": "https://example.com/x", "ref": ref or None}, "dev")
+    repository = git.Git(Forged(UserEnvironment(developer.account, {"GIT_CONFIG_COUNT": "\u00b2"}, [], []), 60), entry)
+    warnings: list[str] = []
+    for _number in range(1000):
+        checkout._update(repository, entry, warnings, check=False)
+        warnings += repository.find_missing_parts()
+        repository.count_unpushed()
+        repository.tracked(["go.work"])
+        assert all("\0" not in file.path for file in files.exclude_file(repository, entry, developer.account, []))
+        target, status = repository.find_target(), repository.status()
+        assert not isinstance(target, git.Target) or re.fullmatch("[0-9a-f]{40}", target.commit)
+        assert status is None or re.fullmatch("([0-9a-f]{40})?", status.commit)
+    for part in ("its submodule", "Git LFS", "does not respond as expected"):
+        assert any(part in warning for warning in warnings)
+    assert max(map(len, warnings)) < 11_000
+
+
+def test_a_program_that_hangs_costs_its_time_limit_once(developer: Developer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(git, "_QUERY_TIMEOUT", 1)
+    entries = [{"path": f"{developer.shop}{number}", "repo": developer.url} for number in range(3)]
+    developer.converge_all(entries)
+    developer.git("config", "--global", "core.fsmonitor", "sleep 300; false", at=developer.home)
+    outcome = developer.converge_all([*entries, {"path": str(developer.shop), "manage": ["launch"]}])
+    assert f"git status in the workspace {developer.shop}0" in str(outcome.failure)
+    assert "shop1" not in str(outcome.failure) and not developer.shop.exists()
+    assert len(outcome.warnings) == 3
+    assert all("is skipped: a program timed out" in warning for warning in outcome.warnings)
+
+
+def test_thousands_of_attribute_files_are_no_arguments(developer: Developer) -> None:
+    developer.converge(repo=developer.url)
+    blob = developer.git("rev-parse", "HEAD:main.go")
+    index = developer.shop / "index"
+    index.write_text("".join(f"100644 {blob}\td{n}/{'n' * 200}/.gitattributes\n" for n in range(12_000)))
+    developer.git("-c", f"alias.add-all=!git update-index --add --index-info <{index}", "add-all", at=developer.shop)
+    user = UserEnvironment(developer.account, developer.variables, [], [])
+    entry = parse_entry({"path": str(developer.shop)}, "dev")
+    assert list(git.Git(UserPrograms(user, 60), entry).find_missing_parts()) == []
