@@ -158,6 +158,7 @@ def _extract(file: str, directory: str) -> None:
                 path = archive.extract(info, directory)
                 if info.external_attr >> 16 & 0o111:
                     os.chmod(path, 0o755)
+    # The last two are for encrypted archives, and for methods of compression that Python does not know.
     except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
         raise DevserverError(
             f"{file} is no extension of VS Code: {error}",
